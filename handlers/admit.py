@@ -1,0 +1,91 @@
+"""Which automations an event starts a run in, and why others refuse it (rules S1, S2, S5)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from handlers.evaluate import ABSENT, Scope, evaluate, resolve
+from handlers.world import World
+from state.automation import Automation
+from state.evidence import Check
+from state.run import Run
+from state.turn import StoredEvent
+
+#: How many active runs one contact may have in one automation (rule S2).
+ACTIVE_RUNS_MAX = 100
+
+
+class Admission(NamedTuple):
+    """Whether a run starts: `started`, or the reason of the refusal in the rules' own words."""
+
+    verdict: str
+    values: tuple[Check, ...] = ()
+    business_key: str | None = None
+
+
+def admit(world: World, automation: Automation, event: StoredEvent) -> Admission:
+    """Judge whether this event starts a run of this automation (rules S1, S2, S4, S5)."""
+    version = automation.current
+    if not automation.is_enabled or automation.enabled_at is None:
+        return Admission("stopped")
+    if event.v < automation.enabled_at:
+        return Admission("before_enabled")
+    if world.now - event.v > world.rules.trigger_age_max:
+        return Admission("too_old")
+    scope = Scope(
+        event=event.payload,
+        trigger=event.payload,
+        contact=world.contact(event.contact_id).scope() if _reads_contact(automation) else {},
+    )
+    if version.trigger_filter is not None:
+        verdict = evaluate(version.trigger_filter, scope)
+        if not verdict.holds:
+            return Admission("filter_false", verdict.checks)
+    return _judge_reentry(world, automation, event, scope)
+
+
+def remember_entry(world: World, automation: Automation, event: StoredEvent) -> None:
+    """Keep what later triggers are judged by, for the policies that look past active runs (S2)."""
+    if automation.current.reentry.policy in ("once", "after"):
+        world.enrol(event.contact_id, automation.automation_id, event.v)
+
+
+def _reads_contact(automation: Automation) -> bool:
+    return (
+        automation.current.trigger_filter is not None or automation.current.reentry.policy == "key"
+    )
+
+
+def _judge_reentry(
+    world: World, automation: Automation, event: StoredEvent, scope: Scope
+) -> Admission:
+    """Judge by the runs this contact has, or had, in this automation, over all versions (S2)."""
+    reentry = automation.current.reentry
+    active = [
+        run
+        for run in world.active_runs(event.contact_id).values()
+        if run.automation_id == automation.automation_id
+    ]
+    last = world.enrolment(event.contact_id, automation.automation_id)
+    match reentry.policy:
+        case "once" if last is not None or active:
+            return Admission("once")
+        case "one_active" if active:
+            return Admission("one_active")
+        case "after" if last and event.v - last.last_v < timedelta(seconds=reentry.seconds):
+            return Admission("reentry_too_soon")
+        case "key":
+            return _judge_key(active, resolve(reentry.path, scope))
+        case _:
+            pass
+    return Admission("capped") if len(active) >= ACTIVE_RUNS_MAX else Admission("started")
+
+
+def _judge_key(active: list[Run], value: object) -> Admission:
+    if value is ABSENT or value is None or isinstance(value, dict | list):
+        return Admission("key_absent")
+    key = f"{type(value).__name__}:{value}"
+    if any(run.business_key == key for run in active):
+        return Admission("key_active")
+    return Admission("capped") if len(active) >= ACTIVE_RUNS_MAX else Admission("started", (), key)

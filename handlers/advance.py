@@ -1,0 +1,287 @@
+"""A run's walk from step to step, until it parks or ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from handlers.decision import (
+    Cause,
+    Elapsed,
+    Fail,
+    GoTo,
+    Matched,
+    Outcome,
+    Send,
+    Sleep,
+    TimedOut,
+    Turn,
+    Wait,
+)
+from handlers.profile import change_profile
+from handlers.steps import KINDS
+from handlers.waits import Match, floor_of, names_of, oldest_match, scope_of
+from handlers.world import World
+from state.automation import DEFAULT_BRANCH, STEPS_MAX, Step, Version
+from state.contact import Stamp
+from state.effect import Effect, effect_id_of, effect_key
+from state.history import StepEnd, WaitEnd, step_entry, wait_entry
+from state.run import Failure, Parked, Run, Sending, Sleeping, Waiting
+
+
+def begin(world: World, run: Run) -> Run:
+    """Return a new run after its walk from the trigger."""
+    version = world.version_of(run)
+    walk = _Walk(world, version, run, version.trigger_key, world.now)
+    return walk.enter(version.trigger_key, previous_at=run.trigger.v)
+
+
+def resume(world: World, run: Run, cause: Cause) -> Run:
+    """Return the run after its parked step was answered and the walk went on."""
+    parked = run.parked
+    assert parked is not None, "only a parked run resumes"
+    walk = _Walk(world, world.version_of(run), run, parked.step_key, parked.entered_at)
+    return walk.resume(parked, cause)
+
+
+def resume_by_event(world: World, run: Run, match: Match) -> Run:
+    """Return the run whose open wait this event closed (rules W1, W8)."""
+    waiting = run.parked
+    assert isinstance(waiting, Waiting), "only a wait is closed by an event"
+    return resume(world, _close_wait(world, run, waiting, match), _matched(match))
+
+
+def elapse(world: World, run: Run, *, is_under_lag: bool = False) -> Run:
+    """Return the run whose wait or delay came to its end (rules W8, T2)."""
+    parked = run.parked
+    if isinstance(parked, Sleeping):
+        return resume(world, run, Elapsed())
+    assert isinstance(parked, Waiting), "only waits and delays have an end"
+    end = WaitEnd(branch="timeout", is_under_lag=is_under_lag)
+    return resume(world, _note_wait(world, run, parked, "timed_out", end), TimedOut())
+
+
+def end_by_exit(world: World, run: Run) -> Run:
+    """Return the run ended by one of its exit rules; an open wait is cancelled (rule S3)."""
+    if isinstance(run.parked, Waiting):
+        run = _note_wait(world, run, run.parked, "cancelled", WaitEnd())
+    return run.end("exited_rule", world.now)
+
+
+def end_by_engine_error(world: World, run: Run, why: str) -> Run:
+    """Return the run ended by a fault of the engine itself, so that others can go on (rule E5).
+
+    `why` names the kind of fault, never a value: it is shown and logged.
+    """
+    step_key = None if run.parked is None else run.parked.step_key
+    if isinstance(run.parked, Waiting):
+        run = _note_wait(world, run, run.parked, "cancelled", WaitEnd())
+    failure = Failure(step_key, "engine_error", f"the engine failed with {why}")
+    return run.end("engine_error", world.now, failure)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One run's cursor in its graph while it moves (rule F1: a run has one cursor)."""
+
+    world: World
+    version: Version
+    run: Run
+    step_key: str
+    entered_at: datetime
+
+    @property
+    def step(self) -> Step:
+        return self.version.steps[self.step_key]
+
+    def enter(self, step_key: str, previous_at: datetime) -> Run:
+        """Enter a step and walk on as far as it goes without waiting."""
+        return self._go(self._enter(step_key, previous_at))
+
+    def resume(self, parked: Parked, cause: Cause) -> Run:
+        """Answer the parked step and walk on from it."""
+        self.run = replace(self.run, parked=None)
+        return self._go(self._answer(parked, cause))
+
+    def _go(self, outcome: Outcome) -> Run:
+        while isinstance(outcome, GoTo):
+            self._complete(outcome)
+            following = self.version.successors.get((self.step_key, outcome.branch))
+            if following is None:
+                return self._end(outcome.branch)
+            if self.run.steps_done >= STEPS_MAX:
+                outcome = Fail("too_many_steps", f"the run executed {STEPS_MAX} steps")
+            else:
+                outcome = self._enter(following, previous_at=self.entered_at)
+        return self._stop(outcome)
+
+    def _end(self, branch: str) -> Run:
+        """Complete the run where no connection leads on (rules W8, R2)."""
+        if branch == DEFAULT_BRANCH:
+            return self.run.end("completed_end", self.world.now)
+        return self.run.end("completed_no_branch", self.world.now)
+
+    def _enter(self, step_key: str, previous_at: datetime) -> Outcome:
+        self.step_key, self.entered_at = step_key, self.world.now
+        outcome = KINDS[self.step.type].enter(self._turn(previous_at))
+        if isinstance(outcome, Wait):
+            return self._look_back(outcome)
+        if isinstance(outcome, Sleep) and outcome.past_due:
+            return self._answer(self._sleeping(outcome), Elapsed())
+        return outcome
+
+    def _look_back(self, wait: Wait) -> Outcome:
+        """Close a wait at once by an event that came before it was parked (rule W2)."""
+        waiting = self._waiting(wait)
+        match = oldest_match(self.world, self.run, waiting)
+        if match is None:
+            return wait
+        self.run = _close_wait(self.world, self.run, waiting, match)
+        return self._answer(waiting, _matched(match))
+
+    def _answer(self, parked: Parked, cause: Cause) -> Outcome:
+        outcome = KINDS[self.step.type].resume(self._turn(parked.entered_at), cause)
+        if isinstance(outcome, GoTo):
+            return replace(outcome, input=parked.input, output=_joined(parked, outcome.output))
+        return replace(outcome, input=parked.input) if isinstance(outcome, Fail) else outcome
+
+    def _turn(self, previous_at: datetime) -> Turn:
+        run = self.run
+        return Turn(
+            step=self.step,
+            version=self.version,
+            contact=self.world.contact(run.contact_id),
+            scope=scope_of(self.world, run, run.trigger.payload),
+            now=self.world.now,
+            run_id=run.run_id,
+            effect_key=self._effect_key(),
+            occurrence=run.occurrence,
+            started_from=run.trigger.v,
+            previous_at=previous_at,
+        )
+
+    def _effect_key(self) -> str:
+        run = self.run
+        return effect_key(run.automation_id, run.trigger.key, self.step_key, run.occurrence)
+
+    def _complete(self, outcome: GoTo) -> None:
+        """Note a finished step, keep its output, apply what it changes of the contact (F2)."""
+        run, now = self.run, self.world.now
+        if outcome.change is not None:
+            stamp = Stamp(now, f"~{run.run_id}/{self.step_key}")
+            change = outcome.change
+            change_profile(self.world, run.contact_id, change.fields, change.properties, stamp)
+        entry = step_entry(
+            self.step,
+            "completed",
+            self.entered_at,
+            now,
+            StepEnd(branch=outcome.branch, input=outcome.input, output=outcome.output),
+        )
+        outputs = run.outputs
+        if outcome.output is not None:
+            outputs = {**outputs, self.step_key: outcome.output}
+        self.run = replace(
+            run,
+            outputs=outputs,
+            steps_done=run.steps_done + 1,
+            fresh=(*run.fresh, entry),
+            updated_at=now,
+        )
+
+    def _stop(self, outcome: Outcome) -> Run:
+        match outcome:
+            case Wait():
+                return self._park(self._waiting(outcome))
+            case Sleep():
+                return self._park(self._sleeping(outcome))
+            case Send():
+                return self._park(self._send(outcome))
+            case Fail():
+                return self._fail(outcome)
+            case GoTo():
+                raise AssertionError("a walk stops where it cannot go on")
+            case _:
+                assert_never(outcome)
+
+    def _park(self, parked: Parked) -> Run:
+        return replace(self.run, parked=parked, updated_at=self.world.now)
+
+    def _waiting(self, wait: Wait) -> Waiting:
+        floor, is_truncated = floor_of(self.world, self.version, self.step_key, wait.floor)
+        due_at = None if wait.deadline is None else wait.deadline + self.world.rules.grace
+        return Waiting(
+            self.step_key,
+            self.world.now,
+            floor,
+            wait.deadline,
+            due_at,
+            input=wait.input,
+            is_truncated=is_truncated,
+        )
+
+    def _sleeping(self, sleep: Sleep) -> Sleeping:
+        return Sleeping(
+            self.step_key,
+            self.world.now,
+            sleep.until,
+            holds_for_lag=bool(self.version.exits),
+            is_past_due=sleep.past_due,
+            input=sleep.input,
+        )
+
+    def _send(self, send: Send) -> Sending:
+        """Write the message to the outbox with the run, which goes on when it is settled (F3)."""
+        key = self._effect_key()
+        effect_id = effect_id_of(key)
+        effect = Effect(
+            effect_id=effect_id,
+            key=key,
+            run_id=self.run.run_id,
+            contact_id=self.run.contact_id,
+            step_key=self.step_key,
+            channel=send.channel,
+            message=send.message,
+            created_at=self.world.now,
+        )
+        self.world.changes.effects.append(effect)
+        return Sending(self.step_key, self.world.now, effect_id, send.output, send.input)
+
+    def _fail(self, fail: Fail) -> Run:
+        """End the run at a step that failed: its key, a code and a text (rule F5)."""
+        failure = Failure(self.step_key, fail.code, fail.text)
+        now = self.world.now
+        end = StepEnd(input=fail.input, error=failure)
+        entry = step_entry(self.step, "failed", self.entered_at, now, end)
+        return self.run.noting(entry).end("failed_step", now, failure)
+
+
+def _matched(match: Match) -> Matched:
+    return Matched(match.event.name, match.event.payload, match.arm.branch)
+
+
+def _close_wait(world: World, run: Run, waiting: Waiting, match: Match) -> Run:
+    """Note the wait as received; the event is used up for this run (rule W1)."""
+    event = match.event
+    end = WaitEnd(branch=match.arm.branch, event=event)
+    noted = _note_wait(world, run, waiting, "received", end)
+    return replace(
+        noted,
+        used=run.used | {event.key},
+        wait_events={**run.wait_events, event.name: event.payload},
+    )
+
+
+def _note_wait(world: World, run: Run, waiting: Waiting, status: str, end: WaitEnd) -> Run:
+    names = names_of(world.version_of(run), waiting.step_key)
+    return run.noting(wait_entry(waiting, names, status, world.now, end))
+
+
+def _joined(parked: Parked, answered: Mapping[str, object] | None) -> Mapping[str, object] | None:
+    """Join what was known when the step parked with what its answer added."""
+    noted = parked.output if isinstance(parked, Sending) else None
+    past_due = {"past_due": True} if isinstance(parked, Sleeping) and parked.is_past_due else {}
+    joined = {**(noted or {}), **(answered or {}), **past_due}
+    return joined or None

@@ -1,0 +1,190 @@
+"""What an event does: identity, contact change, exits, open waits, starts, in this order (D2)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from handlers.admit import admit, remember_entry
+from handlers.advance import begin, end_by_exit
+from handlers.dedupe import is_dropped, set_aside
+from handlers.evaluate import evaluate
+from handlers.guard import guarded
+from handlers.identify import Identity, identify
+from handlers.match import match_waits, note_late_arrivals, resume_match
+from handlers.profile import apply_contact_event
+from handlers.receipt import receipt_of
+from handlers.waits import scope_of
+from handlers.world import Findings, World
+from state.automation import Automation
+from state.event import Event
+from state.evidence import Finding
+from state.run import Resolved, Run, Trigger, run_id_of
+from state.turn import EventRecord, IdentityNote, Seen, StoredEvent
+
+#: Contact events whose rules come with the next version; until then nothing of them is lost.
+UNSUPPORTED = frozenset({"contact.deleted", "contact.merged"})
+
+#: Where the payload of an event about a message names that message.
+_MESSAGE_KEYS = ("email_id", "push_id", "message_id")
+
+
+def apply_event(world: World, event: Event) -> None:
+    """Apply one event, of interest or not (rule E7)."""
+    if event.is_contact_event and event.name in UNSUPPORTED:
+        set_aside(world, event, "unsupported_event", f"event: {event.name} is not supported yet")
+        return
+    is_of_interest = event.name in world.catalogue.interest_since
+    if is_of_interest and is_dropped(world, event):
+        return
+    findings = Findings()
+    is_somebody = is_of_interest or event.is_contact_event
+    identity = identify(world, event, findings, creates=is_somebody)
+    if identity is None:
+        if is_somebody:
+            detail = "contact_id: names no contact, and there is no other identifier"
+            set_aside(world, event, "no_usable_identifier", detail)
+        return
+    v, is_skewed = event.verdict_time(world.now)
+    if event.is_contact_event:
+        apply_contact_event(world, identity.contact_id, event, v, findings)
+    _note_identity(world, event, identity, findings)
+    if is_of_interest:
+        stored = _stored(world, event, identity, v)
+        _set_in_motion(world, stored, identity.resolved, findings)
+        record = EventRecord(
+            event, identity.contact_id, v, is_skewed, identity.resolved, tuple(findings)
+        )
+        _keep(world, stored, record)
+
+
+def _set_in_motion(
+    world: World, event: StoredEvent, resolved: Resolved, findings: Findings
+) -> None:
+    _exit_runs(world, event, findings)
+    for run, match in match_waits(world, event, findings):
+        with guarded(world, run):
+            resume_match(world, run, match, findings)
+    note_late_arrivals(world, event, findings)
+    for automation in world.catalogue.starts.get(event.name, ()):
+        _start(world, automation, event, resolved, findings)
+
+
+def _exit_runs(world: World, event: StoredEvent, findings: Findings) -> None:
+    """End the runs whose exit rules this event fulfils, mid-delay too (rule S3)."""
+    for run in sorted(world.active_runs(event.contact_id).values(), key=_parked_order):
+        if run.trigger.key == event.key or event.v < run.trigger.v:
+            continue
+        for rule in world.version_of(run).exits:
+            if rule.event_name != event.name:
+                continue
+            scope = scope_of(world, run, event.payload)
+            verdict = None if rule.filter is None else evaluate(rule.filter, scope)
+            if verdict is None or verdict.holds:
+                findings.append(Finding("exit", "exited", run.automation_id, run.run_id))
+                world.put_run(end_by_exit(world, run))
+                break
+            findings.append(
+                Finding(
+                    "exit", "filter_false", run.automation_id, run.run_id, values=verdict.checks
+                )
+            )
+
+
+def _parked_order(run: Run) -> tuple[object, UUID]:
+    return (run.created_at if run.parked is None else run.parked.entered_at, run.run_id)
+
+
+def _start(
+    world: World,
+    automation: Automation,
+    event: StoredEvent,
+    resolved: Resolved,
+    findings: Findings,
+) -> None:
+    """Start a run of this automation, or record why not (rules S1, S2)."""
+    admission = admit(world, automation, event)
+    automation_id = automation.automation_id
+    if admission.verdict != "started":
+        findings.append(
+            Finding("automation", admission.verdict, automation_id, values=admission.values)
+        )
+        return
+    run = Run(
+        run_id=run_id_of(automation_id, event.key),
+        contact_id=event.contact_id,
+        automation_id=automation_id,
+        version=automation.current.number,
+        trigger=_trigger(event),
+        resolved=resolved,
+        created_at=world.now,
+        started_at=world.now,
+        updated_at=world.now,
+        business_key=admission.business_key,
+    )
+    findings.append(Finding("automation", "started", automation_id, run.run_id))
+    remember_entry(world, automation, event)
+    with guarded(world, run):
+        world.put_run(begin(world, run))
+
+
+def _trigger(event: StoredEvent) -> Trigger:
+    return Trigger(
+        key=event.key,
+        id=event.id,
+        name=event.name,
+        occurred_at=event.occurred_at,
+        recorded_at=event.recorded_at,
+        coordinates=event.coordinates,
+        payload=event.payload,
+        v=event.v,
+    )
+
+
+def _stored(world: World, event: Event, identity: Identity, v: datetime) -> StoredEvent:
+    return StoredEvent(
+        key=event.key,
+        contact_id=identity.contact_id,
+        name=event.name,
+        v=v,
+        id=event.id,
+        occurred_at=event.occurred_at,
+        recorded_at=event.recorded_by(world.now),
+        coordinates=event.coordinates,
+        payload=event.payload,
+    )
+
+
+def _keep(world: World, stored: StoredEvent, record: EventRecord) -> None:
+    """Store the event with its evidence, for look-back, dedupe, receipts and `explain`."""
+    event = record.event
+    world.seen[event.key] = Seen(event.body_hash, event.coordinates, event.id)
+    world.arrived.setdefault((stored.contact_id, stored.name), []).append(stored)
+    world.changes.events.append(record)
+    receipt = receipt_of(world, record)
+    if receipt is not None:
+        world.changes.receipts.append(receipt)
+    for key in _MESSAGE_KEYS:
+        named = stored.payload.get(key)
+        if isinstance(named, str) and (message_id := _as_uuid(named)):
+            world.changes.message_events.append((message_id, stored.contact_id, stored.name))
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _note_identity(world: World, event: Event, identity: Identity, findings: Findings) -> None:
+    """Keep what became, or could not become, of who is who, apart from the event (rule I2)."""
+    for finding in findings:
+        note = IdentityNote(
+            identity.contact_id,
+            event.id,
+            event.coordinates,
+            finding.verdict,
+            finding.reason or "",
+        )
+        world.changes.identity_notes.append(note)

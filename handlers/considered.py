@@ -1,0 +1,200 @@
+"""What a stored event was held against: automations, waits and exit rules, each with its why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from handlers.hindsight import RunView, judged_again, waits_of
+from handlers.trace import Check, approval_text, refusal_text, trigger_trace, wait_trace
+from state.contact import Contact
+from state.moment import moment, moment_text
+from state.reading import EventRow
+
+Document = dict[str, Any]
+Finding = Mapping[str, Any]
+
+_REFUSALS = {
+    "stopped": "the automation was stopped when the event was processed",
+    "before_enabled": "the event happened before the automation was enabled",
+    "once": "the contact had entered before, and re-entry is `once`",
+    "one_active": "the contact was in a run of it, and re-entry is `one_active`",
+    "reentry_too_soon": "the contact's last entry was too recent for its re-entry policy",
+    "key_absent": "the payload lacks the business key that its re-entry policy names",
+    "key_active": "a run with the same business key was under way",
+    "capped": "the contact had too many runs of it under way",
+}
+
+
+class Considered(NamedTuple):
+    """What an event was held against, as documents; each has a verdict and a reason."""
+
+    automations: list[Document]
+    waits: list[Document]
+    exits: list[Document]
+
+    def all(self) -> Iterator[Document]:
+        """Yield everything, in the order in which the engine judges (rule D2)."""
+        yield from self.exits
+        yield from self.waits
+        yield from self.automations
+
+
+NOTHING = Considered([], [], [])
+
+
+def consider(
+    event: EventRow,
+    runs: Mapping[UUID, RunView],
+    names: Mapping[UUID, str],
+    contact: Contact | None,
+) -> Considered:
+    """Return what the event was held against.
+
+    The findings stored with it are the truth of that moment. What they leave out is judged again:
+    why a filter held, and what other waits of the contact say of it (look-back above all, W2).
+    """
+    judge = _Judge(event, runs, names, contact)
+    found = Considered([], [], [])
+    for finding in event.findings:
+        match finding["subject"]:
+            case "automation":
+                found.automations.append(judge.automation(finding))
+            case "wait":
+                found.waits.append(judge.wait(finding))
+            case "exit":
+                found.exits.append(judge.exit(finding))
+            case _:  # who is who is told apart
+                pass
+    found.waits.extend(judge.in_hindsight(found.waits))
+    return found
+
+
+def not_enabled(automation: str) -> Document:
+    """Return the refusal of an automation that was stopped so long that nothing is kept for it."""
+    return {
+        "automation": automation,
+        "verdict": "stopped",
+        "reason": "the automation is stopped, and nothing is kept for one that has no live runs",
+        "run_id": None,
+        "run_status": None,
+        "values": [],
+    }
+
+
+class _Judge:
+    """Gives one event's findings their reasons, from the runs that they name."""
+
+    def __init__(
+        self,
+        event: EventRow,
+        runs: Mapping[UUID, RunView],
+        names: Mapping[UUID, str],
+        contact: Contact | None,
+    ) -> None:
+        self._event = event
+        self._runs = runs
+        self._names = names
+        self._contact = contact
+
+    def automation(self, finding: Finding) -> Document:
+        verdict, run_id = finding["verdict"], finding.get("run_id")
+        values: list[Check] = list(finding.get("values", ()))
+        view = self._view(run_id)
+        if verdict == "started" and view is not None:
+            values = trigger_trace(view.version, self._event, self._contact).checks
+        return {
+            "automation": self._name(finding),
+            "verdict": verdict,
+            "reason": self._why_started_or_not(verdict, values),
+            "run_id": run_id,
+            "run_status": None if view is None else view.stored.run.status,
+            "values": values,
+        }
+
+    def wait(self, finding: Finding) -> Document:
+        verdict, run_id, step_key = finding["verdict"], finding["run_id"], finding["step_key"]
+        values: list[Check] = list(finding.get("values", ()))
+        view = self._view(run_id)
+        if verdict == "resumed" and view is not None:
+            run, version = view.stored.run, view.version
+            values = wait_trace(version, run, step_key, self._event, self._contact).checks
+        return {
+            "run_id": run_id,
+            "step_key": step_key,
+            "verdict": verdict,
+            "reason": self._why_resumed_or_not(verdict, values, _wait_at(view, step_key)),
+            "values": values,
+            "automation": self._name(finding),
+        }
+
+    def exit(self, finding: Finding) -> Document:
+        values = list(finding.get("values", ()))
+        has_ended = finding["verdict"] == "exited"
+        return {
+            "run_id": finding["run_id"],
+            "verdict": finding["verdict"],
+            "reason": "its exit rule names this event" if has_ended else refusal_text(values),
+            "values": values,
+            "automation": self._name(finding),
+        }
+
+    def in_hindsight(self, noted: list[Document]) -> Iterator[Document]:
+        for run_id, view in self._runs.items():
+            known = frozenset(one["step_key"] for one in noted if one["run_id"] == str(run_id))
+            yield from judged_again(self._event, view, self._contact, known)
+
+    def _view(self, run_id: str | None) -> RunView | None:
+        return None if run_id is None else self._runs.get(UUID(run_id))
+
+    def _name(self, finding: Finding) -> str:
+        automation_id = finding["automation_id"]
+        return self._names.get(UUID(automation_id), automation_id)
+
+    def _why_started_or_not(self, verdict: str, values: list[Check]) -> str:
+        match verdict:
+            case "started":
+                return approval_text(values, "its trigger names this event")
+            case "filter_false":
+                return refusal_text(values)
+            case "too_old":
+                age = self._event.processed_at - self._event.v
+                return f"the event was {_span(age)} old when it was processed"
+            case _:
+                return _REFUSALS.get(verdict, verdict)
+
+    def _why_resumed_or_not(self, verdict: str, values: list[Check], wait: Document | None) -> str:
+        v = self._event.v
+        match verdict:
+            case "resumed":
+                return approval_text(values, "it waited for this event")
+            case "filter_false":
+                return refusal_text(values)
+            case "before_window" if wait:
+                return f"it happened at {moment_text(v)}, before the window began: {wait['floor']}"
+            case "after_deadline" if wait and wait["deadline"]:
+                late = _span(v - moment(wait["deadline"]))
+                return f"it happened {late} after the deadline, {wait['deadline']}"
+            case "late_arrival" if wait:
+                return f"it happened in time, but came after the time-out: {wait['closed_at']}"
+            case "not_delivered":
+                return "the step delivers an event to one of its open waits only, to another"
+            case _:
+                return verdict
+
+
+def _wait_at(view: RunView | None, step_key: str) -> Document | None:
+    if view is None:
+        return None
+    return next((wait for wait in waits_of(view) if wait["step_key"] == step_key), None)
+
+
+def _span(length: timedelta) -> str:
+    """Return a length of time in words that fit its size."""
+    seconds = length.total_seconds()
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"

@@ -1,0 +1,57 @@
+"""The one entrance: what inputs do to the world, one at a time, in order.
+
+Pure: everything it knows is in the world it is given, everything it does is in the changes it
+returns. The same inputs on the same world give the same changes, however often it is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from handlers.abandon import Abandon, apply_abandon
+from handlers.arrival import apply_event
+from handlers.settlement import apply_answer
+from handlers.timer import Release, TimerDue, apply_release, apply_timer
+from handlers.world import NeedsContacts, NeedsLookBack, World
+from state.effect import Answer
+from state.event import Event
+from state.turn import Changes, Need
+
+Input = Event | TimerDue | Release | Answer | Abandon
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What must be brought before the decision can be made: look-backs, or numbers for contacts."""
+
+    look_backs: tuple[Need, ...] = ()
+    contacts: bool = False
+
+
+def decide(world: World, inputs: Sequence[Input]) -> Changes | Needs:
+    """Apply inputs one at a time, in the order given (rule D1), and return what changes.
+
+    The world is spent afterwards: where needs are returned, decide again on a fresh one.
+    """
+    try:
+        for each in inputs:
+            match each:
+                case Event():
+                    apply_event(world, each)
+                case TimerDue():
+                    apply_timer(world, each)
+                case Release():
+                    apply_release(world, each)
+                case Answer():
+                    apply_answer(world, each)
+                case Abandon():
+                    apply_abandon(world, each)
+                case _:
+                    assert_never(each)
+    except NeedsLookBack as lacking:
+        return Needs(look_backs=lacking.needs)
+    except NeedsContacts:
+        return Needs(contacts=True)
+    return world.settle()

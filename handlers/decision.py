@@ -1,0 +1,130 @@
+"""What a step is told when its turn comes, and what it may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from handlers.evaluate import Scope
+from state.automation import DEFAULT_BRANCH, Step, Version
+from state.contact import Contact
+from state.effect import Channel, Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A step's turn in a run: everything it may know, the instant `now` included.
+
+    In `scope`, `event` is the trigger's payload. `started_from` is the trigger event's V,
+    `previous_at` the instant at which the previous step ended, or `now`. `effect_key` names what
+    this step sends, if it sends (rule F2).
+    """
+
+    step: Step
+    version: Version
+    contact: Contact
+    scope: Scope
+    now: datetime
+    run_id: UUID
+    effect_key: str
+    occurrence: int
+    started_from: datetime
+    previous_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileChange:
+    """What a step writes on its contact, by name of field and of property; None clears."""
+
+    fields: Mapping[str, object] = field(default_factory=dict)
+    properties: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GoTo:
+    """The step is done; the run follows this branch, or ends where it has no such connection.
+
+    After a `Send`, `output` holds only what the answer adds to the output said then.
+    """
+
+    branch: str = DEFAULT_BRANCH
+    output: Mapping[str, object] | None = None
+    input: Mapping[str, object] | None = None
+    change: ProfileChange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The run parks for one of the step's arms: events with V from `floor` on, until `deadline`.
+
+    `floor` is without the slack and the name's own limit (rule W2). No deadline: without end.
+    """
+
+    deadline: datetime | None
+    floor: datetime
+    input: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """The run parks until an instant; `past_due` says that it had already passed (rule T1)."""
+
+    until: datetime
+    past_due: bool
+    input: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The run parks until the world has answered for one message (rule F3)."""
+
+    channel: Channel
+    message: Mapping[str, object]
+    output: Mapping[str, object]
+    input: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The step fails, and its run with it: a code for machines, a text for people (rule F5)."""
+
+    code: str
+    text: str
+    input: Mapping[str, object] | None = None
+
+
+Outcome = GoTo | Wait | Sleep | Send | Fail
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """An event closed the wait; `branch` is that of the arm it matched."""
+
+    event_name: str
+    payload: Mapping[str, object]
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The wait's deadline passed, and no event can have been missed (rule W4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elapsed:
+    """The instant slept for has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The world answered for the message; `code` and `text` say why it was not sent (rule F3)."""
+
+    settlement: Settlement
+    code: str | None = None
+    text: str | None = None
+    provider_id: str | None = None
+
+
+Cause = Matched | TimedOut | Elapsed | Settled

@@ -1,0 +1,74 @@
+"""Who may enter an automation again, and what ends its runs: re-entry and exits as written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from state.automation import Exit, Reentry
+from state.duration import parse_duration
+from state.name import parse_name
+from state.path import parse_path
+from state.problem import Collector, Problem, ProblemsError, choose
+from state.rule import parse_rule
+
+#: What a trigger's filter and a business key may read: nothing else is there before a run.
+TRIGGER_ROOTS = ("event", "contact")
+
+_FORMS = ("always", "once", "one_active", "after:<duration>", "key:<path>")
+_EXIT_KEYS = ("event", "filter")
+
+
+class EntryError(ProblemsError):
+    """A re-entry policy or an exit rule cannot be used."""
+
+
+def parse_reentry(raw: object) -> Reentry:
+    """Return the re-entry policy that `raw` means; nothing means `always` (rule S2).
+
+    Raises:
+        EntryError: it is none; DurationError, PathError: its duration or path cannot be used.
+    """
+    match raw:
+        case None:
+            return Reentry()
+        case "always" | "once" | "one_active":
+            return Reentry(raw)
+        case str() if raw.startswith("after:"):
+            return Reentry("after", seconds=parse_duration(raw[6:]).total_seconds())
+        case str() if raw.startswith("key:"):
+            return Reentry("key", path=parse_path(raw[4:].strip(), TRIGGER_ROOTS))
+        case _:
+            message = f"{raw!r:.40} is not a re-entry policy"
+            raise EntryError([Problem("", message, choose(raw, _FORMS))])
+
+
+def parse_exits(raw: object) -> tuple[Exit, ...]:
+    """Return the exit rules that `raw` lists (rule S3).
+
+    Raises:
+        EntryError: some cannot be used; says everything that is wrong with them.
+    """
+    if raw is None:
+        return ()
+    if not isinstance(raw, list):
+        fix = "write `[{event: order.refunded}]`"
+        raise EntryError([Problem("", "must be a list of exit rules", fix)])
+    found = Collector()
+    exits = [found.attempt(f"[{index}]", _parse_exit, item) for index, item in enumerate(raw)]
+    found.check(EntryError)
+    return tuple(rule for rule in exits if rule is not None)
+
+
+def _parse_exit(raw: object) -> Exit:
+    if not isinstance(raw, Mapping):
+        fix = "write `{event: order.refunded}`"
+        raise EntryError([Problem("", f"must be an exit rule, not {raw!r:.40}", fix)])
+    found = Collector()
+    for key in raw.keys() - set(_EXIT_KEYS):
+        found.refuse(key, "is not a key of an exit rule", choose(key, _EXIT_KEYS))
+    name = found.attempt("event", parse_name, raw.get("event"))
+    rule = raw.get("filter")
+    held = None if rule is None else found.attempt("filter", parse_rule, rule)
+    found.check(EntryError)
+    assert name is not None, "an exit rule without problems has a name"
+    return Exit(name, held)

@@ -1,0 +1,96 @@
+"""What waits have to say of an event although nothing was noted: judged again afterwards (O3).
+
+A wait that is opened after the event came looks back for it; what it refuses then leaves no
+finding. Nor does a wait that was closed before the event came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from handlers.record import run_record
+from handlers.trace import Check, refusal_text, wait_trace
+from state.automation import Version
+from state.contact import Contact
+from state.moment import moment, moment_text
+from state.reading import EventRow, StoredRun
+
+Document = dict[str, Any]
+
+
+class RunView(NamedTuple):
+    """A run and the version it is pinned to."""
+
+    stored: StoredRun
+    version: Version
+
+
+def waits_of(view: RunView) -> list[Document]:
+    """Return the waits of a run as its record shows them."""
+    waits: Any = run_record(view.stored, view.version)["waits"]
+    return list(waits)
+
+
+def judged_again(
+    event: EventRow, view: RunView, contact: Contact | None, known: frozenset[str]
+) -> Iterator[Document]:
+    """Yield what a run's waits for this name say of the event; `known` are judged already."""
+    if view.stored.run.trigger.key == event.key:
+        return
+    for wait in waits_of(view):
+        if event.name not in wait["events"] or wait["step_key"] in known:
+            continue
+        said = _judged(event, view, wait, contact)
+        if said is None:
+            continue
+        verdict, reason, values = said
+        yield {
+            "run_id": str(view.stored.run.run_id),
+            "step_key": wait["step_key"],
+            "verdict": verdict,
+            "reason": reason,
+            "values": values,
+            "automation": view.stored.version.name,
+        }
+
+
+_Said = tuple[str, str, list[Check]]
+
+
+def _judged(
+    event: EventRow, view: RunView, wait: Document, contact: Contact | None
+) -> _Said | None:
+    """Judge the event against one wait, in the order in which the engine does (W1, W2, W3)."""
+    run = view.stored.run
+    trace = wait_trace(view.version, run, wait["step_key"], event, contact)
+    if _is_closed_by(wait, event):
+        return (
+            "resumed",
+            f"found by look-back when the wait opened, {wait['opened_at']}",
+            trace.checks,
+        )
+    if event.key in run.used:
+        return None
+    if event.v < moment(wait["floor"]):
+        reason = f"it happened at {moment_text(event.v)}, before the window began: {wait['floor']}"
+        return "before_window", reason, []
+    if not trace.holds:
+        return "filter_false", refusal_text(trace.checks), trace.checks
+    if wait["deadline"] is not None and event.v > moment(wait["deadline"]):
+        return "after_deadline", f"it happened after the deadline, {wait['deadline']}", []
+    if wait["closed_at"] is None:
+        return None
+    return "already_closed", _how_closed(wait), []
+
+
+def _is_closed_by(wait: Mapping[str, Any], event: EventRow) -> bool:
+    by = wait["resumed_by_event"]
+    return by is not None and event.coordinates._asdict().items() <= by.items()
+
+
+def _how_closed(wait: Mapping[str, Any]) -> str:
+    by = wait["resumed_by_event"]
+    if by is not None:
+        return f"the wait was closed by another event, {by['id']}, at {wait['closed_at']}"
+    return f"the wait was closed ({wait['status']}) at {wait['closed_at']}"

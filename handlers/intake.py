@@ -1,0 +1,84 @@
+"""What becomes of each decoded record before anybody is locked: counted, set aside, or applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from state.automation import Catalogue
+from state.event import Decoded, Event, Identifier, Rejected, Tombstone
+from state.turn import NameSeen, Quarantined
+
+#: The identifiers that a contact event's payload may set (interface.md).
+_SET_KINDS = ("external_id", "email", "phone")
+
+
+@dataclass(slots=True)
+class Intake:
+    """The records of one turn, sorted: `events` are those that must be applied, in order."""
+
+    events: list[Event] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    names: list[NameSeen] = field(default_factory=list)
+    tombstones: int = 0
+    unclaimed: int = 0
+
+
+def sort_records(records: Iterable[Decoded], catalogue: Catalogue) -> Intake:
+    """Sort decoded records by what this catalogue makes of them (rules E2, E5, E7).
+
+    Applied are events of interest, contact events, and events that may link identifiers.
+    """
+    intake = Intake()
+    names: dict[tuple[str, str, int], NameSeen] = {}
+    for record in records:
+        match record:
+            case Event():
+                _count_name(names, record)
+                if is_applied(record, catalogue):
+                    intake.events.append(record)
+                else:
+                    intake.unclaimed += 1
+            case Rejected():
+                intake.quarantined.append(Quarantined(record))
+            case Tombstone():
+                intake.tombstones += 1
+    intake.names = list(names.values())
+    return intake
+
+
+def is_applied(event: Event, catalogue: Catalogue) -> bool:
+    """Tell whether an event does more than be counted (rule E7)."""
+    return (
+        event.name in catalogue.interest_since
+        or event.is_contact_event
+        or len(event.identifiers) > 1
+    )
+
+
+def named_in(event: Event) -> Sequence[Identifier]:
+    """Return every identifier an event may touch: its own, and those its payload sets."""
+    if not event.is_contact_event:
+        return event.identifiers
+    set_by_payload = [
+        Identifier(kind, value)
+        for kind in _SET_KINDS
+        if isinstance(value := event.payload.get(kind), str)
+    ]
+    return list(dict.fromkeys([*event.identifiers, *set_by_payload]))
+
+
+def _count_name(names: dict[tuple[str, str, int], NameSeen], event: Event) -> None:
+    topic, partition, offset = event.coordinates
+    key = (event.name, topic, partition)
+    seen = names.get(key)
+    at = event.recorded_at
+    if seen is None:
+        names[key] = NameSeen(event.name, topic, partition, 1, at, at, offset)
+    else:
+        names[key] = seen._replace(
+            times=seen.times + 1,
+            first_at=min(seen.first_at, at),
+            last_at=max(seen.last_at, at),
+            last_offset=max(seen.last_offset, offset),
+        )

@@ -1,0 +1,128 @@
+"""Which open waits an event resumes, and which closed ones it came too late for (W1, W5, W6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from handlers.advance import resume_by_event
+from handlers.evaluate import Scope
+from handlers.waits import Judgement, Match, arms_of, choose_arm, judge
+from handlers.world import Findings, World
+from state.evidence import Finding
+from state.run import LateMatch, Run, Waiting
+from state.turn import ClosedWait, LateFound, StoredEvent
+
+
+def open_waits(world: World, contact_id: int, name: str) -> list[tuple[Run, Waiting]]:
+    """Return a contact's open waits for a name, by parked_at, then run id (rule D2)."""
+    found = [
+        (run, run.parked)
+        for run in world.active_runs(contact_id).values()
+        if isinstance(run.parked, Waiting) and _listens(world, run, run.parked, name)
+    ]
+    return sorted(found, key=lambda pair: (pair[1].entered_at, pair[0].run_id))
+
+
+def match_waits(world: World, event: StoredEvent, findings: Findings) -> list[tuple[Run, Match]]:
+    """Return the runs that this event resumes, each with the arm it closes, in order (D2, W6)."""
+    matches: list[tuple[Run, Match]] = []
+    waits = open_waits(world, event.contact_id, event.name)
+    judged = [(run, waiting, judge(world, run, waiting, event)) for run, waiting in waits]
+    chosen = _chosen(judged)
+    for run, waiting, judgement in judged:
+        if judgement.verdict == "used":
+            continue
+        if judgement.arm is not None and run.run_id in chosen:
+            matches.append((run, Match(event, judgement.arm)))
+            continue
+        if judgement.verdict == "after_deadline":
+            _mark_late(world, run, waiting, event)
+        verdict = "not_delivered" if judgement.arm is not None else judgement.verdict
+        findings.append(_wait_finding(run, waiting.step_key, verdict, judgement))
+    return matches
+
+
+def resume_match(world: World, run: Run, match: Match, findings: Findings) -> None:
+    """Resume one run by its matching event, and say so."""
+    waiting = run.parked
+    assert isinstance(waiting, Waiting), "a match names an open wait"
+    findings.append(Finding("wait", "resumed", run.automation_id, run.run_id, waiting.step_key))
+    world.put_run(resume_by_event(world, run, match))
+
+
+def note_late_arrivals(world: World, event: StoredEvent, findings: Findings) -> None:
+    """Show the event on waits that timed out within 24 h: it never reopens them (rule W5)."""
+    closed = world.closed_waits(event.contact_id)
+    for wait in list(closed):
+        if not _would_have_matched(world, wait, event):
+            continue
+        late = late_match_of(event, wait.deadline, world.now)
+        closed.remove(wait)
+        world.changes.late.append(LateFound(wait.contact_id, wait.run_id, wait.step_key, late))
+        findings.append(
+            Finding("wait", late.verdict, wait.automation_id, wait.run_id, wait.step_key)
+        )
+
+
+def late_match_of(event: StoredEvent, deadline: datetime, now: datetime) -> LateMatch:
+    """Return how late an event is: it happened, or arrived, after the deadline (rule W5)."""
+    if event.v > deadline:
+        return LateMatch(event.id, "after_deadline", (event.v - deadline).total_seconds())
+    return LateMatch(event.id, "late_arrival", (now - deadline).total_seconds())
+
+
+def _listens(world: World, run: Run, waiting: Waiting, name: str) -> bool:
+    arms = arms_of(world.version_of(run), waiting.step_key)
+    return any(arm.event_name == name for arm in arms)
+
+
+def _chosen(judged: list[tuple[Run, Waiting, Judgement]]) -> set[UUID]:
+    """Return the runs to resume: all that match, or the oldest or newest per step (rule W6)."""
+    chosen: dict[object, UUID] = {}
+    for run, waiting, judgement in judged:
+        arm = judgement.arm
+        if arm is None:
+            continue
+        step = (run.automation_id, waiting.step_key)
+        match arm.deliver:
+            case "all":
+                chosen[run.run_id] = run.run_id
+            case "oldest":
+                chosen.setdefault(step, run.run_id)
+            case "newest":
+                chosen[step] = run.run_id
+    return set(chosen.values())
+
+
+def _mark_late(world: World, run: Run, waiting: Waiting, event: StoredEvent) -> None:
+    """Show on an open wait the first event that happened after its deadline (rule W5)."""
+    if waiting.late is None and waiting.deadline is not None:
+        late = late_match_of(event, waiting.deadline, world.now)
+        world.put_run(replace(run, parked=replace(waiting, late=late)))
+
+
+def _would_have_matched(world: World, wait: ClosedWait, event: StoredEvent) -> bool:
+    version = world.catalogue.versions.get((wait.automation_id, wait.version))
+    if version is None or event.key in wait.used or event.v < wait.floor:
+        return False
+    arms = [arm for arm in arms_of(version, wait.step_key) if arm.event_name == event.name]
+    scope = Scope(
+        event=event.payload,
+        trigger=wait.trigger_payload,
+        contact=world.contact(wait.contact_id).scope(),
+        steps=wait.outputs,
+    )
+    return choose_arm(arms, lambda: scope).arm is not None
+
+
+def _wait_finding(run: Run, step_key: str, verdict: str, judgement: Judgement) -> Finding:
+    return Finding(
+        "wait",
+        verdict,
+        run.automation_id,
+        run.run_id,
+        step_key,
+        values=judgement.values if verdict == "filter_false" else (),
+    )

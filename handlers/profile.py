@@ -1,0 +1,133 @@
+"""What contact events and steps change of a person: the last writer by V wins (rule I6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from handlers.identify import is_blocked
+from handlers.world import Findings, World
+from state.contact import Profile, Stamp
+from state.event import Coordinates, Event, Identifier
+from state.evidence import Finding
+
+_SET_KINDS = ("external_id", "email", "phone")
+_PLAIN_FIELDS = ("first_name", "last_name", "time_zone")
+
+
+def stamp_of(v: datetime, coordinates: Coordinates) -> Stamp:
+    """Return the stamp of an event's write: ties are broken by coordinates, in numeric order."""
+    return Stamp(v, f"{coordinates.topic}/{coordinates.partition:06d}/{coordinates.offset:020d}")
+
+
+def apply_contact_event(
+    world: World, contact_id: int, event: Event, v: datetime, findings: Findings
+) -> None:
+    """Apply what a contact event says of its contact (interface.md, "A contact event on Kafka")."""
+    stamp = stamp_of(v, event.coordinates)
+    if event.name in ("contact.created", "contact.updated"):
+        _apply_update(world, contact_id, event, stamp, findings)
+    elif event.name in ("contact.subscribed", "contact.unsubscribed"):
+        _apply_consent(world, contact_id, event, stamp)
+
+
+def change_profile(
+    world: World,
+    contact_id: int,
+    fields: Mapping[str, object],
+    properties: Mapping[str, object],
+    stamp: Stamp,
+) -> None:
+    """Write these fields and properties where this stamp is the newest; None clears."""
+    profile = world.contact(contact_id).profile
+    new_fields, new_properties = dict(profile.fields), dict(profile.properties)
+    stamps = dict(profile.stamps)
+    for name, value in fields.items():
+        tie = bool(value) if name == "unsubscribed" else None
+        if _wins(stamps, name, stamp, wins_tie=tie):
+            stamps[name] = stamp
+            _put(new_fields, name, value)
+    for name, value in properties.items():
+        if _wins(stamps, f"properties.{name}", stamp):
+            stamps[f"properties.{name}"] = stamp
+            _put(new_properties, name, value)
+    if stamps != dict(profile.stamps):
+        world.set_profile(contact_id, Profile(new_fields, new_properties, profile.topics, stamps))
+
+
+def _apply_update(
+    world: World, contact_id: int, event: Event, stamp: Stamp, findings: Findings
+) -> None:
+    payload = event.payload
+    fields = {name: payload[name] for name in _PLAIN_FIELDS if name in payload}
+    if isinstance(payload.get("unsubscribed"), bool):
+        fields["unsubscribed"] = payload["unsubscribed"]
+    for kind in _SET_KINDS:
+        if kind in payload and _set_identifier(world, contact_id, event, kind, stamp, findings):
+            fields[kind] = payload[kind]
+    properties = payload.get("properties")
+    change_profile(
+        world, contact_id, fields, properties if isinstance(properties, Mapping) else {}, stamp
+    )
+
+
+def _set_identifier(
+    world: World, contact_id: int, event: Event, kind: str, stamp: Stamp, findings: Findings
+) -> bool:
+    """SET an identifier: the old one is released; one that another holds is refused (rule I2)."""
+    contact = world.contact(contact_id)
+    value = event.payload[kind]
+    old = contact.value_of(kind)
+    if value == old or not _wins(contact.profile.stamps, kind, stamp):
+        return value == old
+    new = Identifier(kind, str(value)) if value is not None else None
+    if new is not None and is_blocked(new.value):
+        reason = f"blocked_value: {kind} stays as it was"
+        findings.append(Finding("identity", "merge_blocked", reason=reason))
+        return False
+    if new is not None and world.owner_of(new) not in (None, contact_id):
+        findings.append(Finding("identity", "identifier_taken", reason=kind))
+        return False
+    if old is not None:
+        world.release(contact_id, Identifier(kind, old))
+        findings.append(Finding("identity", "identifier_released", reason=kind))
+    if new is not None and world.owner_of(new) is None:
+        world.bind(contact_id, new, event.id)
+    return True
+
+
+def _apply_consent(world: World, contact_id: int, event: Event, stamp: Stamp) -> None:
+    leaves = event.name == "contact.unsubscribed"
+    topic = event.payload.get("topic")
+    if not isinstance(topic, str):
+        change_profile(world, contact_id, {"unsubscribed": leaves}, {}, stamp)
+        return
+    profile = world.contact(contact_id).profile
+    name = f"topics.{topic}"
+    if not _wins(profile.stamps, name, stamp, wins_tie=leaves):
+        return
+    topics = {**profile.topics, topic: not leaves}
+    stamps = {**profile.stamps, name: stamp}
+    world.set_profile(contact_id, Profile(profile.fields, profile.properties, topics, stamps))
+
+
+def _wins(
+    stamps: Mapping[str, Stamp], name: str, stamp: Stamp, *, wins_tie: bool | None = None
+) -> bool:
+    """Tell whether a write is newer than the last one of this field.
+
+    An equal V is decided by coordinates, but for consent by `wins_tie`: a tie unsubscribes (I6).
+    """
+    last = stamps.get(name)
+    if last is None:
+        return True
+    if wins_tie is not None and stamp.at == last.at:
+        return wins_tie
+    return stamp >= last
+
+
+def _put(values: dict[str, object], name: str, value: object) -> None:
+    if value is None:
+        values.pop(name, None)
+    else:
+        values[name] = value

@@ -1,0 +1,103 @@
+"""From an automation file to the definition that is published, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from handlers.document import json_ready
+from handlers.drawing import Drawing, parse_drawing
+from handlers.graph import check_graph
+from handlers.references import check_references
+from state.name import parse_name
+from state.problem import Collector, Problem, ProblemsError, choose
+
+_KEYS = ("name", "status", "reentry", "exit", "steps", "connections", "templates")
+_STATUSES = ("enabled", "disabled")
+_OLD_NAMES = {"edges": "connections", "exits": "exit", "re_entry": "reentry"}
+
+
+class AutomationError(ProblemsError):
+    """An automation cannot be published; `problems` says everything that is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A valid automation: the definition to publish, JSON-ready, and whether to enable it.
+
+    `definition` is `{name, reentry, exit, steps, connections, templates}`, every default spelled
+    out, with the stored templates it uses copied into it.
+    """
+
+    name: str
+    definition: Mapping[str, object]
+    is_enabled: bool
+
+
+def parse_automation(
+    raw: object, known_templates: Mapping[str, Mapping[str, object]] | None = None
+) -> Draft:
+    """Return the draft that an automation file means; `known_templates` are those stored.
+
+    Raises:
+        AutomationError: it cannot be published; says everything that is wrong with it.
+    """
+    found = Collector("automation")
+    document = found.attempt("", _parse_document, raw)
+    found.check(AutomationError)
+    assert document is not None, "a document without problems was parsed"
+    _check_keys(document, found)
+    name = found.attempt("name", parse_name, document.get("name"))
+    is_enabled = found.attempt("status", _parse_status, document.get("status"))
+    drawing = parse_drawing(document, known_templates or {}, found)
+    if drawing.steps:
+        check_graph(drawing.steps, drawing.connections, found)
+        check_references(drawing, found)
+    found.check(AutomationError)
+    assert name is not None
+    assert is_enabled is not None
+    return Draft(name, _definition(name, document, drawing), is_enabled)
+
+
+def _parse_document(raw: object) -> dict[str, object]:
+    document = json_ready(raw)
+    if not isinstance(document, dict):
+        message = f"must be an object, not {raw!r:.40}"
+        raise ProblemsError([Problem("", message, f"write the keys {', '.join(_KEYS)}")])
+    return document
+
+
+def _check_keys(document: Mapping[str, object], found: Collector) -> None:
+    """Refuse unknown keys: a misspelt one would otherwise be left out without a word."""
+    for key in document:
+        if key not in _KEYS:
+            fix = choose(_OLD_NAMES.get(key, key), _KEYS)
+            found.refuse(key, "is not a key of an automation", fix)
+
+
+def _parse_status(raw: object) -> bool:
+    if raw is None or raw in _STATUSES:
+        return raw != "disabled"
+    raise ProblemsError([Problem("", f"{raw!r:.40} is not a status", choose(raw, _STATUSES))])
+
+
+def _definition(
+    name: str, document: Mapping[str, object], drawing: Drawing
+) -> Mapping[str, object]:
+    steps = [
+        {"key": step.key, "type": step.kind.name, "config": step.raw_config}
+        for step in drawing.steps.values()
+        if step.kind is not None
+    ]
+    connections = [
+        {"from": each.source, "to": each.target, "type": each.branch}
+        for each in drawing.connections
+    ]
+    return {
+        "name": name,
+        "reentry": document.get("reentry") or "always",
+        "exit": document.get("exit") or [],
+        "steps": steps,
+        "connections": connections,
+        "templates": drawing.raw_templates,
+    }

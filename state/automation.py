@@ -1,0 +1,116 @@
+"""What a user drew: automations, their immutable versions, steps and connections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from state.rule import Rule
+from state.template import Template
+
+#: A graph may hold this many steps, and so may one run execute (rule F1).
+STEPS_MAX = 150
+
+#: The only connection of every step that does not branch.
+DEFAULT_BRANCH = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a version.
+
+    `config` is the step kind's own parsed, frozen configuration model; `raw_config` is the
+    configuration as it was written, to be given back as it came.
+    """
+
+    key: str
+    type: str
+    config: object
+    raw_config: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """An exit rule: an event of this name whose filter holds ends the run at once (rule S3)."""
+
+    event_name: str
+    filter: Rule | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reentry:
+    """Who may enter again (rule S2). `seconds` belongs to `after`, `path` to `key`."""
+
+    policy: Literal["always", "once", "one_active", "after", "key"] = "always"
+    seconds: float = 0.0
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A published graph, compiled: immutable, and what its runs are pinned to for life.
+
+    `order` is the graph order of step keys (trigger first); `successors` maps (step key, branch) to
+    the next step's key; `names` are all event names it listens to (trigger, arms, exits).
+    """
+
+    automation_id: UUID
+    automation_name: str
+    number: int
+    trigger_key: str
+    trigger_event: str
+    trigger_filter: Rule | None
+    reentry: Reentry
+    exits: tuple[Exit, ...]
+    steps: Mapping[str, Step]
+    order: tuple[str, ...]
+    successors: Mapping[tuple[str, str], str]
+    templates: Mapping[str, Template]
+    names: frozenset[str]
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Automation:
+    """An automation as it stands: whether it starts runs, since when, and with which version."""
+
+    automation_id: UUID
+    name: str
+    is_enabled: bool
+    enabled_at: datetime | None
+    current: Version
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """A row of the catalogue before it is compiled: the canonical definition and its state.
+
+    The definition is the automation file's content after validation: `{name, reentry, exit, steps,
+    connections, templates, time_zone?}`, with the templates it uses snapshotted into it.
+    """
+
+    automation_id: UUID
+    name: str
+    number: int
+    definition: Mapping[str, object]
+    is_current: bool
+    is_enabled: bool
+    enabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All automations with an enabled version or live runs, as one transaction read them (rule E7).
+
+    `interest_since` maps each name of interest to the instant since when it has been one. `starts`
+    lists, for a trigger's event name, the automations that listen to it, by automation id.
+    """
+
+    revision: int
+    automations: Mapping[UUID, Automation] = field(default_factory=dict)
+    versions: Mapping[tuple[UUID, int], Version] = field(default_factory=dict)
+    starts: Mapping[str, tuple[Automation, ...]] = field(default_factory=dict)
+    interest_since: Mapping[str, datetime] = field(default_factory=dict)

@@ -1,0 +1,102 @@
+"""A person: identifiers, profile and consent, each with the instant of its last writer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from state.event import KINDS, Identifier
+
+#: How many identifiers of a kind one contact may hold (rule I2).
+LIMITS = {"external_id": 1, "email": 5, "phone": 5, "anonymous_id": 100}
+
+_PREFIX = 0x7761_6974_6C69_8000 << 64  # a fixed head with UUID version 8
+_VARIANT = 0b10 << 62
+_SPAN = 1 << 62
+_FACTOR = 0x2545_F491_4F6C_DD1D  # odd, so that it has an inverse modulo 2**62
+_INVERSE = pow(_FACTOR, -1, _SPAN)
+
+
+def contact_uuid(contact_id: int) -> UUID:
+    """Return the public id of a contact: its number, spread over a UUID's low bits, reversible."""
+    return UUID(int=_PREFIX | _VARIANT | (contact_id * _FACTOR % _SPAN))
+
+
+def contact_number(public_id: UUID) -> int | None:
+    """Return the number behind a public contact id, or None if it is not one of ours."""
+    if public_id.int >> 62 != (_PREFIX | _VARIANT) >> 62:
+        return None
+    return (public_id.int % _SPAN) * _INVERSE % _SPAN
+
+
+class Stamp(NamedTuple):
+    """The last writer of a field: its V, ties broken by the coordinates' text (rule I6)."""
+
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of a person.
+
+    `fields` holds first_name, last_name, email, phone, external_id, time_zone and unsubscribed;
+    `topics` the subscription per topic key (True: subscribed); `stamps` the last writer of each,
+    under its name, `properties.<key>` or `topics.<key>`.
+    """
+
+    fields: Mapping[str, object] = field(default_factory=dict)
+    properties: Mapping[str, object] = field(default_factory=dict)
+    topics: Mapping[str, bool] = field(default_factory=dict)
+    stamps: Mapping[str, Stamp] = field(default_factory=dict)
+
+    @property
+    def is_unsubscribed(self) -> bool:
+        """Tell whether the person has left all marketing."""
+        return bool(self.fields.get("unsubscribed", False))
+
+
+class Link(NamedTuple):
+    """One identifier of a contact and how it came to it; `linked_by` is an event's id (rule I4)."""
+
+    identifier: Identifier
+    linked_at: datetime
+    linked_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A contact as loaded under its lock. `links` are in the order in which they were made."""
+
+    contact_id: int
+    created_at: datetime
+    links: tuple[Link, ...] = ()
+    profile: Profile = field(default_factory=Profile)
+
+    def value_of(self, kind: str) -> str | None:
+        """Return the contact's value of a kind: the profile's, else the first linked, else None."""
+        chosen = self.profile.fields.get(kind)
+        if isinstance(chosen, str):
+            return chosen
+        held = (link.identifier.value for link in self.links if link.identifier.kind == kind)
+        return next(held, None)
+
+    def count_of(self, kind: str) -> int:
+        """Return how many identifiers of a kind the contact holds."""
+        return sum(link.identifier.kind == kind for link in self.links)
+
+    def scope(self) -> dict[str, object]:
+        """Return what `contact.*` reads in rules and variables."""
+        read = {kind: self.value_of(kind) for kind in KINDS[1:]}
+        read = {kind: value for kind, value in read.items() if value is not None}
+        return {
+            "id": str(contact_uuid(self.contact_id)),
+            "contact_id": str(contact_uuid(self.contact_id)),
+            "unsubscribed": False,
+            **self.profile.fields,
+            **read,
+            "properties": self.profile.properties,
+        }

@@ -1,0 +1,127 @@
+"""What happened: an event as it was decoded from one Kafka record."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+#: The kinds of identifier, strongest first (rule I1).
+KINDS = ("contact_id", "external_id", "email", "phone", "anonymous_id")
+
+#: How far a claimed instant may lie ahead of the broker's before it is distrusted (rule E1).
+SKEW_MAX = timedelta(minutes=5)
+
+CONTACT_EVENTS = frozenset(
+    f"contact.{verb}"
+    for verb in (
+        "created",
+        "updated",
+        "identified",
+        "merged",
+        "subscribed",
+        "unsubscribed",
+        "deleted",
+    )
+)
+
+
+class Identifier(NamedTuple):
+    """One name of a person: a kind of `KINDS` and its normalised value."""
+
+    kind: str
+    value: str
+
+
+class Coordinates(NamedTuple):
+    """Where a record stands in Kafka; its text form is `topic/partition/offset`."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event as its producer said it, with what Kafka adds (rule E1).
+
+    `key` is the hash of (source, id), or of the coordinates where the producer gave no id; `id` is
+    then the coordinates' text. `occurred_at` is the claim, or the record's own instant when
+    `claims_time` is false. `body_hash` covers name, explicit occurred_at, identifiers and payload
+    (rule E4). `is_contact_event` says that the event came by the contacts topic. `raw` is the
+    record's value as it was, for quarantine.
+    """
+
+    key: UUID
+    source: str
+    id: str
+    name: str
+    occurred_at: datetime
+    recorded_at: datetime
+    coordinates: Coordinates
+    identifiers: tuple[Identifier, ...]
+    payload: Mapping[str, object]
+    payload_text: str
+    body_hash: UUID
+    claims_time: bool
+    is_contact_event: bool
+    headers: tuple[tuple[str, str], ...] = ()
+    raw: bytes = b""
+
+    def recorded_by(self, now: datetime) -> datetime:
+        """Return when Kafka recorded it; an instant too far ahead of `now` counts as `now`."""
+        return now if self.recorded_at > now + SKEW_MAX else self.recorded_at
+
+    def verdict_time(self, now: datetime) -> tuple[datetime, bool]:
+        """Return V, the instant that rules judge by, and whether the claim was skewed (rule E1)."""
+        recorded_at = self.recorded_by(now)
+        if not self.claims_time:
+            return recorded_at, False
+        if self.occurred_at > recorded_at + SKEW_MAX:
+            return recorded_at, True
+        return self.occurred_at, False
+
+
+#: How much of a rejected record is kept (rule E5).
+RAW_MAX = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that cannot be understood, on its way to quarantine (rule E5).
+
+    `raw` is the first 64 KiB of the value; `sha256` covers the whole of it. `detail` names the
+    field and says what is wrong; `fingerprint` groups rejections of one cause.
+    """
+
+    reason: str
+    detail: str
+    coordinates: Coordinates
+    recorded_at: datetime
+    raw: bytes
+    sha256: bytes
+    headers: tuple[tuple[str, str], ...]
+    event_id: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a short hash of topic, reason and detail."""
+        text = f"{self.coordinates.topic}|{self.reason}|{self.detail}"
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """A record with a null value: counted, nothing else (rule E2)."""
+
+    coordinates: Coordinates
+    recorded_at: datetime
+
+
+Decoded = Event | Rejected | Tombstone

@@ -1,0 +1,92 @@
+"""The entries of a run's history: one for each finished step and each closed wait (rule R4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TypedDict
+
+from state.automation import Step
+from state.moment import moment_text
+from state.run import Failure, LateMatch, Waiting
+from state.turn import StoredEvent
+
+
+class StepEnd(TypedDict, total=False):
+    """What a finished step left: branch, input, output, error; what is absent is None."""
+
+    branch: str | None
+    input: Mapping[str, object] | None
+    output: Mapping[str, object] | None
+    error: Failure | None
+
+
+def step_entry(
+    step: Step, status: str, started_at: datetime, completed_at: datetime, end: StepEnd
+) -> dict[str, object]:
+    """Return the history entry of a step that ran to its end."""
+    error = end.get("error")
+    return {
+        "step": {
+            "key": step.key,
+            "type": step.type,
+            "status": status,
+            "branch_taken": end.get("branch"),
+            "started_at": moment_text(started_at),
+            "completed_at": moment_text(completed_at),
+            "input": end.get("input"),
+            "output": end.get("output"),
+            "error": None if error is None else error.document(),
+        }
+    }
+
+
+class WaitEnd(TypedDict, total=False):
+    """How a wait closed: by which event or none, on which branch, and whether the cap fired it."""
+
+    branch: str | None
+    event: StoredEvent | None
+    is_under_lag: bool
+
+
+def wait_entry(
+    waiting: Waiting,
+    events: Sequence[str],
+    status: str,
+    closed_at: datetime | None,
+    end: WaitEnd,
+) -> dict[str, object]:
+    """Return the history entry of a wait; an open one is rendered by the same words."""
+    event = end.get("event")
+    return {
+        "wait": {
+            "step_key": waiting.step_key,
+            "events": list(events),
+            "status": status,
+            "deadline": None if waiting.deadline is None else moment_text(waiting.deadline),
+            "opened_at": moment_text(waiting.entered_at),
+            "closed_at": None if closed_at is None else moment_text(closed_at),
+            "outcome_branch": end.get("branch"),
+            "resumed_by_event": None if event is None else resumed_by(event),
+            "floor": moment_text(waiting.floor),
+            "lookback_truncated": waiting.is_truncated,
+            "held_for_lag": waiting.is_held,
+            "fired_under_lag": end.get("is_under_lag", False),
+            "late_match": None if waiting.late is None else late_match(waiting.late),
+        }
+    }
+
+
+def resumed_by(event: StoredEvent) -> dict[str, object]:
+    """Return how a wait names the event that closed it."""
+    return {
+        "id": event.id,
+        "event": event.name,
+        "occurred_at": moment_text(event.occurred_at),
+        **event.coordinates._asdict(),
+    }
+
+
+def late_match(late: LateMatch) -> dict[str, object]:
+    """Return how a wait shows the first event that came too late (rule W5)."""
+    return late._asdict()

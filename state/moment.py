@@ -1,0 +1,15 @@
+"""Instants as text: RFC 3339 in UTC with microseconds, the one form that records are written in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def moment_text(at: datetime) -> str:
+    """Return an aware instant as `2026-11-22T10:00:00.000000Z`."""
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def moment(text: str) -> datetime:
+    """Return the instant that `moment_text` wrote."""
+    return datetime.fromisoformat(text)

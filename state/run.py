@@ -1,0 +1,206 @@
+"""One contact in one version of an automation: where it stands, and how it came there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal, NamedTuple
+from uuid import UUID, uuid5
+
+from state.event import Coordinates
+
+#: The namespace of run ids. Never change it: a run's id is its deduplication key (rule S1).
+RUN_NAMESPACE = UUID("0b3c8f9e-63a5-5c57-8d0f-2f6a54b1d7aa")
+
+RunStatus = Literal["running", "completed", "failed", "cancelled"]
+Reason = Literal[
+    "completed_end",
+    "completed_no_branch",
+    "exited_rule",
+    "exited_goal",
+    "failed_step",
+    "engine_error",
+    "cancelled_operator",
+    "cancelled_automation_deleted",
+    "contact_deleted",
+    "merged_duplicate",
+    "expired",
+    "exited_before_start",
+]
+
+#: Every ending has a reason, and every reason one status (rule R2).
+STATUS_OF: Mapping[Reason, RunStatus] = {
+    "completed_end": "completed",
+    "completed_no_branch": "completed",
+    "exited_rule": "completed",
+    "exited_goal": "completed",
+    "failed_step": "failed",
+    "engine_error": "failed",
+    "cancelled_operator": "cancelled",
+    "cancelled_automation_deleted": "cancelled",
+    "contact_deleted": "cancelled",
+    "merged_duplicate": "cancelled",
+    "expired": "cancelled",
+    "exited_before_start": "cancelled",
+}
+
+
+def run_id_of(automation_id: UUID, trigger_key: UUID, occurrence: int = 0) -> UUID:
+    """Return a run's id, derived from its cause: redelivery of the trigger changes nothing (S1)."""
+    return uuid5(RUN_NAMESPACE, f"{automation_id}:{trigger_key}:{occurrence}")
+
+
+class Resolved(NamedTuple):
+    """The identifier that led to the contact, and the path to it (rule I4)."""
+
+    kind: str
+    value: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """The event that started a run, kept whole so that the run outlives the topic (rule R4)."""
+
+    key: UUID
+    id: str
+    name: str
+    occurred_at: datetime
+    recorded_at: datetime
+    coordinates: Coordinates
+    payload: Mapping[str, object]
+    v: datetime
+
+
+class LateMatch(NamedTuple):
+    """The first event that came too late for a wait (rule W5).
+
+    `verdict` is `late_arrival` or `after_deadline`; the lateness counts from the deadline.
+    """
+
+    event_id: str
+    verdict: str
+    lateness_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Parked for an event: until `deadline` by event time, judged from `floor` on (W2, W3).
+
+    `due_at` is deadline + grace, when the timeout may fire at the earliest (T2). `is_held` says
+    that a due timeout was held back for lag (W4), `is_truncated` that the floor was cut (W2).
+    """
+
+    step_key: str
+    entered_at: datetime
+    floor: datetime
+    deadline: datetime | None
+    due_at: datetime | None
+    input: Mapping[str, object] | None = None
+    is_held: bool = False
+    is_truncated: bool = False
+    late: LateMatch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeping:
+    """Parked for an instant. `holds_for_lag`: its run has exit rules, so lag holds it (T2)."""
+
+    step_key: str
+    entered_at: datetime
+    due_at: datetime
+    holds_for_lag: bool
+    is_past_due: bool = False
+    input: Mapping[str, object] | None = None
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Parked until the world settles one effect (rule F3); `output` is what was known at decide."""
+
+    step_key: str
+    entered_at: datetime
+    effect_id: UUID
+    output: Mapping[str, object] | None = None
+    input: Mapping[str, object] | None = None
+
+
+Parked = Waiting | Sleeping | Sending
+ACTIVITY: Mapping[type, str] = {Waiting: "waiting", Sleeping: "delayed", Sending: "sending"}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run failed: the step, a code and a text for people (rule F5)."""
+
+    step_key: str | None
+    code: str
+    message: str
+
+    def document(self) -> dict[str, object]:
+        """Return the failure as the run record shows it."""
+        return {"step_key": self.step_key, "code": self.code, "message": self.message}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run. `parked` is set exactly while it is running; `reason` exactly when it has ended.
+
+    `past` is the stored history: JSON objects joined by commas, never decoded on a resume. `fresh`
+    are the entries of this turn, each `{"step": {...}}` or `{"wait": {...}}`, times as RFC 3339.
+    `used` are the keys of events that closed a wait of this run (rule W1).
+    """
+
+    run_id: UUID
+    contact_id: int
+    automation_id: UUID
+    version: int
+    trigger: Trigger
+    resolved: Resolved
+    created_at: datetime
+    started_at: datetime
+    updated_at: datetime
+    occurrence: int = 0
+    parked: Parked | None = None
+    status: RunStatus = "running"
+    reason: Reason | None = None
+    failure: Failure | None = None
+    completed_at: datetime | None = None
+    business_key: str | None = None
+    outputs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    wait_events: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    used: frozenset[UUID] = frozenset()
+    steps_done: int = 0
+    past: str = ""
+    fresh: tuple[Mapping[str, object], ...] = ()
+
+    def __post_init__(self) -> None:
+        assert (self.status == "running") == (self.reason is None), "an ending has a reason"
+        assert (self.status == "running") == (self.completed_at is None), "an ending has a time"
+        assert self.parked is None or self.status == "running", "a finished run is not parked"
+
+    @property
+    def activity(self) -> str | None:
+        """Return what a running run does meanwhile (rule R1), None for a finished one."""
+        if self.status != "running":
+            return None
+        return "executing" if self.parked is None else ACTIVITY[type(self.parked)]
+
+    def end(self, reason: Reason, now: datetime, failure: Failure | None = None) -> Run:
+        """Return the run ended for this reason; a finished run never moves again (rules R2, R3)."""
+        assert self.status == "running", "a finished run never moves"
+        return replace(
+            self,
+            parked=None,
+            status=STATUS_OF[reason],
+            reason=reason,
+            failure=failure,
+            completed_at=now,
+            updated_at=now,
+        )
+
+    def noting(self, *entries: Mapping[str, object]) -> Run:
+        """Return the run with these entries added to its history."""
+        return replace(self, fresh=(*self.fresh, *entries))

@@ -1,0 +1,301 @@
+"""What one turn of the door reads and writes: the words between the processor and the store.
+
+A turn is one transaction: the catalogue under its shared lock, contacts under their row locks, a
+decision, and all its writes together with the offsets that caused it (rule E3). Any cause of motion
+is a turn: a batch of records, due timers, answers of effects, an operator's command.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from state.contact import Contact, Link, Profile
+from state.effect import Answer, Effect
+from state.event import Coordinates, Event, Identifier, Rejected
+from state.evidence import Finding
+from state.run import LateMatch, Resolved, Run
+
+
+class Moved(Exception):
+    """The ground moved between resolve and lock (identifiers, claims): begin the turn again."""
+
+
+class Fenced(Exception):
+    """Partitions in this turn belong to somebody else now; nothing was written (rule E3)."""
+
+    def __init__(self, partitions: frozenset[tuple[str, int]]) -> None:
+        super().__init__(f"fenced: {sorted(partitions)}")
+        self.partitions = partitions
+
+
+class Refused(Exception):
+    """The database refuses the turn's data for good (SQLSTATE class 22, 23514, 54): bisect (E5)."""
+
+    def __init__(self, sqlstate: str, text: str) -> None:
+        super().__init__(f"{sqlstate}: {text}")
+        self.sqlstate = sqlstate
+        self.text = text
+
+
+class Unavailable(Exception):
+    """The database cannot be reached or cannot serve now: nothing was written, try again later."""
+
+
+class Unknown(Exception):
+    """The connection was lost at COMMIT: only `landed(lane, turn)` tells whether it took place."""
+
+    def __init__(self, turn: int) -> None:
+        super().__init__(f"turn {turn} was lost at its commit")
+        self.turn = turn
+
+
+# --- what is read ---------------------------------------------------------------------------------
+
+
+class Claim(NamedTuple):
+    """An identifier nobody held, reserved before the lock for this contact.
+
+    `is_first_sight`: the contact is new too, created at `created_at` with this number.
+    """
+
+    identifier: Identifier
+    contact_id: int
+    created_at: datetime
+    linked_by: str
+    is_first_sight: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LockRequest:
+    """Whom to lock and what to load.
+
+    `identifiers` are resolved again after the lock; `event_keys` are looked up among stored events
+    (E4). `reads_watermark`: timers are judged (W4).
+    """
+
+    contact_ids: Sequence[int] = ()
+    identifiers: Sequence[Identifier] = ()
+    event_keys: Sequence[UUID] = ()
+    reads_watermark: bool = False
+
+
+class Seen(NamedTuple):
+    """A stored event of the same key (rule E4)."""
+
+    body_hash: UUID
+    coordinates: Coordinates
+    id: str
+
+
+class Enrolment(NamedTuple):
+    """The memory of re-entry: the V of the newest trigger that entered (rule S2)."""
+
+    last_v: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedWait:
+    """A wait that timed out within the last 24 h and has no late match yet (rule W5).
+
+    `trigger_payload` and `outputs` are what its filter may read; empty if it has no filter.
+    """
+
+    contact_id: int
+    run_id: UUID
+    automation_id: UUID
+    version: int
+    step_key: str
+    floor: datetime
+    deadline: datetime
+    closed_at: datetime
+    used: frozenset[UUID]
+    trigger_payload: Mapping[str, object]
+    outputs: Mapping[str, Mapping[str, object]]
+
+
+class PartitionState(NamedTuple):
+    """How far one input partition is, for rule W4.
+
+    `low` is the newest instant at which its end was asked and has since been committed; None if it
+    was never consumed. `resumed_since` is None while it is unowned, paused or its owner is silent.
+    `advanced_at` is the instant of its last progress.
+    """
+
+    topic: str
+    partition: int
+    low: datetime | None
+    resumed_since: datetime | None
+    advanced_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The world as one turn sees it, all of it read after the locks were taken.
+
+    `owners` maps every requested identifier that somebody holds to the contact. `runs` are the
+    active runs by contact; `enrolments` by (contact, automation).
+    """
+
+    now: datetime
+    owners: Mapping[Identifier, int] = field(default_factory=dict)
+    contacts: Mapping[int, Contact] = field(default_factory=dict)
+    runs: Mapping[int, Sequence[Run]] = field(default_factory=dict)
+    closed_waits: Mapping[int, Sequence[ClosedWait]] = field(default_factory=dict)
+    enrolments: Mapping[tuple[int, UUID], Enrolment] = field(default_factory=dict)
+    seen: Mapping[UUID, Seen] = field(default_factory=dict)
+    partitions: Sequence[PartitionState] = ()
+
+
+class Need(NamedTuple):
+    """A look-back: stored events of this contact with this name and V >= floor (rule W2)."""
+
+    contact_id: int
+    name: str
+    floor: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as it was kept, for look-back."""
+
+    key: UUID
+    contact_id: int
+    name: str
+    v: datetime
+    id: str
+    occurred_at: datetime
+    recorded_at: datetime
+    coordinates: Coordinates
+    payload: Mapping[str, object]
+
+
+# --- what is written ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event to store with what it did: its findings are the evidence `explain` reads."""
+
+    event: Event
+    contact_id: int
+    v: datetime
+    is_skewed: bool
+    resolved: Resolved
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A record set aside; `winner` names the stored event that it conflicts with, if any (E4)."""
+
+    rejected: Rejected
+    winner: str | None = None
+
+
+class Duplicate(NamedTuple):
+    """The same key and body at other coordinates: dropped, and recorded (rule E4)."""
+
+    key: UUID
+    event_id: str
+    coordinates: Coordinates
+    recorded_at: datetime
+    winner: Coordinates
+
+
+class RunChange(NamedTuple):
+    """A run before this turn (None: it is new) and after it."""
+
+    before: Run | None
+    after: Run
+
+
+class LateFound(NamedTuple):
+    """The first late match of a wait that had timed out (rule W5)."""
+
+    contact_id: int
+    run_id: UUID
+    step_key: str
+    match: LateMatch
+
+
+class IdentityNote(NamedTuple):
+    """What an event did, or could not do, to who is who (rule I2).
+
+    Kept apart from events, most of which are not stored. `verdict` is `merge_blocked`,
+    `identifier_taken` or `identifier_released`.
+    """
+
+    contact_id: int
+    event_id: str
+    coordinates: Coordinates
+    verdict: str
+    reason: str
+
+
+class Audited(NamedTuple):
+    """What an operator did, kept in the transaction that did it (rule O4)."""
+
+    who: str
+    what: str
+    target: str
+    before: Mapping[str, object]
+    after: Mapping[str, object]
+
+
+class NameSeen(NamedTuple):
+    """How often a name was seen in one partition of this turn, and where last (rule E7)."""
+
+    name: str
+    topic: str
+    partition: int
+    times: int
+    first_at: datetime
+    last_at: datetime
+    last_offset: int
+
+
+class Position(NamedTuple):
+    """The move of one partition under its fence: `epoch` was minted at assignment (rule E3).
+
+    `low` is the instant at which an end offset <= `to_offset` was asked, if there is one (W4).
+    """
+
+    topic: str
+    partition: int
+    epoch: int
+    from_offset: int
+    to_offset: int
+    low: datetime | None = None
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything one turn writes, in the order of decision; `tally` counts what leaves no row."""
+
+    now: datetime
+    binds: list[tuple[int, Link]] = field(default_factory=list)
+    unbinds: list[Identifier] = field(default_factory=list)
+    new_contacts: list[Contact] = field(default_factory=list)
+    forgotten_contacts: list[int] = field(default_factory=list)
+    profiles: dict[int, Profile] = field(default_factory=dict)
+    events: list[EventRecord] = field(default_factory=list)
+    duplicates: list[Duplicate] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    runs: list[RunChange] = field(default_factory=list)
+    closed_waits: list[ClosedWait] = field(default_factory=list)
+    late: list[LateFound] = field(default_factory=list)
+    enrolments: dict[tuple[int, UUID], Enrolment] = field(default_factory=dict)
+    effects: list[Effect] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    message_events: list[tuple[UUID, int, str]] = field(default_factory=list)
+    identity_notes: list[IdentityNote] = field(default_factory=list)
+    audited: list[Audited] = field(default_factory=list)
+    receipts: list[Mapping[str, object]] = field(default_factory=list)
+    names: list[NameSeen] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
+    tally: Counter[str] = field(default_factory=Counter)

@@ -1,0 +1,294 @@
+"""What operators do to the catalogue: publish, enable, stop, delete (rules S1, S4, E7, O4).
+
+Every change holds the catalogue alone, so no turn sees half of it; the revision tells the workers.
+Call these in `store.session()`, one or several in one transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+from state.postgres import audit
+from state.postgres.audit import Action
+from state.postgres.catalogue import bump_revision, lock_catalogue
+from state.postgres.codec import json_text, parsed
+from state.postgres.session import Session
+
+ALL = """
+select automation_id, name, is_enabled, enabled_at, current_version, created_at, updated_at
+from automations where deleted_at is null
+order by name
+"""
+
+BY_NAME = """
+select automation_id, name, is_enabled, enabled_at, current_version, created_at, updated_at
+from automations where name = $1 and deleted_at is null
+"""
+
+CURRENT = """
+select number, checksum, names, definition, created_at from versions
+where automation_id = $1 and number = $2
+"""
+
+CREATE = """
+insert into automations (name, is_enabled, enabled_at, current_version, created_at, updated_at)
+values ($1, false, null, 0, $2, $2)
+returning automation_id, name, is_enabled, enabled_at, current_version, created_at, updated_at
+"""
+
+ADD_VERSION = """
+insert into versions (automation_id, number, created_at, checksum, names, definition)
+values ($1, $2, $3, $4, $5, $6)
+"""
+
+SET_STATE = """
+update automations set is_enabled = $2, enabled_at = $3, current_version = $4, updated_at = $5
+where automation_id = $1
+"""
+
+DELETE = """
+update automations set is_enabled = false, deleted_at = $2, updated_at = $2 where automation_id = $1
+"""
+
+ADD_INTERESTS = """
+insert into interests (name, since) select name, $2 from unnest($1::text[]) as name
+on conflict do nothing
+"""
+
+TEMPLATES = "select alias, definition from templates order by alias"
+
+PUT_TEMPLATE = """
+insert into templates as known (alias, kind, definition, updated_at) values ($1, $2, $3, $4)
+on conflict (alias) do update set
+  kind = excluded.kind, definition = excluded.definition, updated_at = excluded.updated_at
+where known.definition::text <> excluded.definition::text
+"""
+
+
+class UnknownAutomation(Exception):
+    """There is no automation of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'there is no automation "{name}"')
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A validated automation file: its definition and all event names it listens to."""
+
+    name: str
+    definition: Mapping[str, object]
+    names: frozenset[str]
+    is_enabled: bool
+
+    @property
+    def checksum(self) -> str:
+        """Return the hash of the definition, whatever the order of its keys."""
+        canonical = json.dumps(self.definition, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class AutomationRow(NamedTuple):
+    """An automation as it stands."""
+
+    automation_id: UUID
+    name: str
+    is_enabled: bool
+    enabled_at: datetime | None
+    current_version: int
+    created_at: datetime
+    updated_at: datetime
+
+    def document(self) -> dict[str, object]:
+        """Return what the audit keeps of it."""
+        return {
+            "automation_id": self.automation_id,
+            "version": self.current_version,
+            "is_enabled": self.is_enabled,
+        }
+
+
+class VersionRow(NamedTuple):
+    """The current version of an automation."""
+
+    number: int
+    checksum: str
+    names: list[str]
+    definition: Mapping[str, Any]
+    created_at: datetime
+
+
+class Applied(NamedTuple):
+    """What publishing one file did: to the version, and to whether runs start."""
+
+    name: str
+    automation_id: UUID
+    version: int
+    change: Literal["created", "published", "unchanged"]
+    state: Literal["enabled", "stopped", "unchanged"]
+
+
+async def apply_automations(
+    session: Session,
+    publications: Sequence[Publication],
+    templates: Mapping[str, Mapping[str, object]],
+    who: str,
+) -> list[Applied]:
+    """Publish files all or none, with the templates written in them; say what each changed.
+
+    A version is made only where the definition differs from the current one, and starts runs from
+    now on; runs in progress stay on theirs (S1). The file says whether the automation is enabled.
+    """
+    now = await lock_catalogue(session)
+    for alias, definition in templates.items():
+        kind = "push" if "title" in definition else "email"
+        await session.run(PUT_TEMPLATE, alias, kind, json_text(definition), now)
+    applied = [await _apply(session, one, Action(who, now)) for one in publications]
+    if any((one.change, one.state) != ("unchanged", "unchanged") for one in applied):
+        await bump_revision(session)
+    return applied
+
+
+async def set_enabled(session: Session, name: str, is_enabled: bool, who: str) -> bool:
+    """Let an automation start runs, or start no more; tell whether that changed anything (S4).
+
+    Raises:
+        UnknownAutomation: there is none of this name.
+    """
+    now = await lock_catalogue(session)
+    before = await _named(session, name)
+    if before.is_enabled == is_enabled:
+        return False
+    current = await _current(session, before)
+    after = _set(before, is_enabled, before.current_version, now)
+    await _write(session, after, current.names)
+    what = "automation.enable" if is_enabled else "automation.stop"
+    change = (before.document(), after.document())
+    await audit.record(session, Action(who, now), what, name, change)
+    await bump_revision(session)
+    return True
+
+
+async def delete_automation(session: Session, name: str, who: str) -> None:
+    """Delete an automation: it starts nothing, its name is free, its live runs go on.
+
+    Raises:
+        UnknownAutomation: there is none of this name.
+    """
+    now = await lock_catalogue(session)
+    before = await _named(session, name)
+    await session.run(DELETE, before.automation_id, now)
+    change = (before.document(), None)
+    await audit.record(session, Action(who, now), "automation.delete", name, change)
+    await bump_revision(session)
+
+
+async def list_automations(session: Session) -> list[AutomationRow]:
+    """Return all automations that are not deleted, by name."""
+    return [AutomationRow(*row) for row in await session.rows(ALL)]
+
+
+async def get_automation(session: Session, name: str) -> tuple[AutomationRow, VersionRow]:
+    """Return an automation and its current version.
+
+    Raises:
+        UnknownAutomation: there is none of this name.
+    """
+    found = await _named(session, name)
+    return found, await _current(session, found)
+
+
+async def load_templates(session: Session) -> dict[str, Mapping[str, object]]:
+    """Return the stored templates by alias."""
+    return {alias: parsed(text) for alias, text in await session.rows(TEMPLATES)}
+
+
+async def _apply(session: Session, publication: Publication, action: Action) -> Applied:
+    rows = await session.rows(BY_NAME, publication.name)
+    before = AutomationRow(*rows[0]) if rows else await _create(session, publication, action.at)
+    is_new = not before.current_version or (
+        (await _current(session, before)).checksum != publication.checksum
+    )
+    number = before.current_version + is_new
+    after = _set(before, publication.is_enabled, number, action.at)
+    if is_new:
+        await session.run(
+            ADD_VERSION,
+            after.automation_id,
+            number,
+            action.at,
+            publication.checksum,
+            sorted(publication.names),
+            json_text(publication.definition),
+        )
+    applied = _applied(before, after)
+    if before != after:
+        await _write(session, after, publication.names)
+        change = (before.document() if rows else None, after.document())
+        await audit.record(session, action, "automation.apply", after.name, change)
+    return applied
+
+
+async def _create(session: Session, publication: Publication, now: datetime) -> AutomationRow:
+    (row,) = await session.rows(CREATE, publication.name, now)
+    return AutomationRow(*row)
+
+
+def _applied(before: AutomationRow, after: AutomationRow) -> Applied:
+    is_same = before.current_version == after.current_version
+    is_first = not before.current_version
+    state: Literal["enabled", "stopped"] = "enabled" if after.is_enabled else "stopped"
+    return Applied(
+        after.name,
+        after.automation_id,
+        after.current_version,
+        "created" if is_first else "unchanged" if is_same else "published",
+        "unchanged" if before.is_enabled == after.is_enabled else state,
+    )
+
+
+def _set(before: AutomationRow, is_enabled: bool, number: int, now: datetime) -> AutomationRow:
+    """Return the automation as it is to stand; `enabled_at` is the last enabling (rule S1)."""
+    if (is_enabled, number) == (before.is_enabled, before.current_version):
+        return before
+    is_enabling = is_enabled and not before.is_enabled
+    return before._replace(
+        is_enabled=is_enabled,
+        enabled_at=now if is_enabling else before.enabled_at,
+        current_version=number,
+        updated_at=now,
+    )
+
+
+async def _write(session: Session, after: AutomationRow, names: Collection[str]) -> None:
+    """Write how an automation stands; what it listens to is of interest while it is enabled."""
+    await session.run(
+        SET_STATE,
+        after.automation_id,
+        after.is_enabled,
+        after.enabled_at,
+        after.current_version,
+        after.updated_at,
+    )
+    if after.is_enabled:
+        await session.run(ADD_INTERESTS, sorted(names), after.updated_at)
+
+
+async def _named(session: Session, name: str) -> AutomationRow:
+    rows = await session.rows(BY_NAME, name)
+    if not rows:
+        raise UnknownAutomation(name)
+    return AutomationRow(*rows[0])
+
+
+async def _current(session: Session, automation: AutomationRow) -> VersionRow:
+    rows = await session.rows(CURRENT, automation.automation_id, automation.current_version)
+    (row,) = rows
+    return VersionRow(*row)._replace(definition=parsed(row["definition"]))

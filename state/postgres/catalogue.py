@@ -1,0 +1,69 @@
+"""The catalogue as a turn reads it, under the lock that no event falls through (rule E7)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from state.automation import StoredVersion
+from state.postgres.codec import parsed
+from state.postgres.marks import database_now
+from state.postgres.session import Session
+
+#: Turns hold this advisory lock shared, a publication holds it alone.
+CATALOGUE_LOCK = 0x7761_6974_0002
+
+LOCK_SHARED = "select pg_advisory_xact_lock_shared($1)"
+
+LOCK = "select pg_advisory_xact_lock($1)"
+
+REVISION = "select revision from catalogue"
+
+BUMP = "update catalogue set revision = revision + 1"
+
+VERSIONS = """
+select automation_id, name, number, definition, number = current_version as is_current,
+  is_enabled, enabled_at
+from versions join automations using (automation_id)
+where retired_at is null
+order by automation_id, number
+"""
+
+INTERESTS = "select name, since from interests"
+
+
+async def read_revision(session: Session) -> int:
+    """Hold the catalogue as it is until the transaction ends; return its revision.
+
+    Two statements: one that waited for the lock still sees what was there before (trap 2).
+    """
+    await session.value(LOCK_SHARED, CATALOGUE_LOCK)
+    revision: int = await session.value(REVISION)
+    return revision
+
+
+async def lock_catalogue(session: Session) -> datetime:
+    """Wait until no turn is under way and hold the catalogue alone; return the instant since."""
+    await session.value(LOCK, CATALOGUE_LOCK)
+    return await database_now(session)
+
+
+async def bump_revision(session: Session) -> None:
+    """Tell every worker that the definitions have changed."""
+    await session.run(BUMP)
+
+
+async def load_definitions(session: Session) -> tuple[list[StoredVersion], dict[str, datetime]]:
+    """Return all versions that are not retired, and since when each name is of interest."""
+    versions = [
+        StoredVersion(
+            automation_id=row["automation_id"],
+            name=row["name"],
+            number=row["number"],
+            definition=parsed(row["definition"]),
+            is_current=row["is_current"],
+            is_enabled=row["is_enabled"],
+            enabled_at=row["enabled_at"],
+        )
+        for row in await session.rows(VERSIONS)
+    ]
+    return versions, {row["name"]: row["since"] for row in await session.rows(INTERESTS)}

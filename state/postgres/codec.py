@@ -1,0 +1,210 @@
+"""How values that SQL does not look into are written: JSON in, JSON out, and back to our types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from state.contact import Profile, Stamp
+from state.event import Coordinates
+from state.postgres.session import Record
+from state.run import Failure, LateMatch, Parked, Resolved, Run, Sending, Sleeping, Trigger, Waiting
+from state.turn import Refused
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON, instants as RFC 3339 with microseconds, UUIDs as text.
+
+    Raises:
+        Refused: it holds what JSON cannot, such as half a character.
+    """
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError as error:
+        raise Refused("22P02", str(error)) from None
+
+
+def optional_json(value: object) -> str | None:
+    """Return a value as JSON, and what is empty or absent as NULL."""
+    return json_text(value) if value else None
+
+
+def parsed(text: str | None) -> Any:
+    """Return what JSON text says; None stays None."""
+    return None if text is None else from_json(text)
+
+
+def columns_of(rows: Iterable[Sequence[object]]) -> list[list[object]]:
+    """Return rows turned into columns, as `unnest` takes them."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def instant(text: str) -> datetime:
+    """Return the instant that `json_text` wrote."""
+    return datetime.fromisoformat(text)
+
+
+def optional_instant(text: str | None) -> datetime | None:
+    """Return the instant that `json_text` wrote; None stays None."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
+# --- contacts -------------------------------------------------------------------------------------
+
+
+def profile_text(profile: Profile) -> str | None:
+    """Return a profile as its column holds it: NULL while nothing is known."""
+    if profile == Profile():
+        return None
+    return json_text(
+        {
+            "fields": profile.fields,
+            "properties": profile.properties,
+            "topics": profile.topics,
+            "stamps": profile.stamps,
+        }
+    )
+
+
+def read_profile(text: str | None) -> Profile:
+    """Return the profile that a column holds."""
+    if text is None:
+        return Profile()
+    read = from_json(text)
+    stamps = {name: Stamp(instant(at), by) for name, (at, by) in read["stamps"].items()}
+    return Profile(read["fields"], read["properties"], read["topics"], stamps)
+
+
+# --- runs -----------------------------------------------------------------------------------------
+
+
+def trigger_document(trigger: Trigger) -> dict[str, object]:
+    """Return a trigger as it is stored."""
+    return {
+        "key": trigger.key,
+        "id": trigger.id,
+        "name": trigger.name,
+        "occurred_at": trigger.occurred_at,
+        "recorded_at": trigger.recorded_at,
+        "v": trigger.v,
+        "coordinates": trigger.coordinates,
+        "payload": trigger.payload,
+    }
+
+
+def read_trigger(read: Mapping[str, Any]) -> Trigger:
+    """Return the trigger that was stored."""
+    return Trigger(
+        key=UUID(read["key"]),
+        id=read["id"],
+        name=read["name"],
+        occurred_at=instant(read["occurred_at"]),
+        recorded_at=instant(read["recorded_at"]),
+        v=instant(read["v"]),
+        coordinates=Coordinates(*read["coordinates"]),
+        payload=read["payload"],
+    )
+
+
+def history_text(run: Run) -> str:
+    """Return a run's history with this turn's entries: JSON objects joined by commas."""
+    entries = [run.past] if run.past else []
+    entries += [json_text(entry) for entry in run.fresh]
+    return ",".join(entries)
+
+
+def core_document(run: Run) -> dict[str, object]:
+    """Return what a run carries that SQL never asks for."""
+    return {
+        "resolved": run.resolved,
+        "updated_at": run.updated_at,
+        "occurrence": run.occurrence,
+        "business_key": run.business_key,
+        "outputs": run.outputs,
+        "wait_events": run.wait_events,
+        "used": sorted(run.used),
+        "steps_done": run.steps_done,
+    }
+
+
+def read_core(read: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of Run that `core_document` wrote."""
+    return {
+        "resolved": Resolved(*read["resolved"]),
+        "updated_at": instant(read["updated_at"]),
+        "occurrence": read["occurrence"],
+        "business_key": read["business_key"],
+        "outputs": read["outputs"],
+        "wait_events": read["wait_events"],
+        "used": frozenset(map(UUID, read["used"])),
+        "steps_done": read["steps_done"],
+    }
+
+
+def failure_document(failure: Failure | None) -> dict[str, object] | None:
+    """Return a failure as it is stored."""
+    return None if failure is None else failure.document()
+
+
+def read_failure(read: Mapping[str, Any] | None) -> Failure | None:
+    """Return the failure that was stored."""
+    return None if read is None else Failure(**read)
+
+
+def parked_document(parked: Parked) -> dict[str, object]:
+    """Return what a parked run carries besides the columns due_at, deadline and the two holds."""
+    common: dict[str, object] = {"entered_at": parked.entered_at, "input": parked.input}
+    match parked:
+        case Waiting():
+            late = None if parked.late is None else parked.late._asdict()
+            return common | {
+                "floor": parked.floor,
+                "is_truncated": parked.is_truncated,
+                "late": late,
+            }
+        case Sleeping():
+            return common | {"is_past_due": parked.is_past_due}
+        case Sending():
+            return common | {"effect_id": parked.effect_id, "output": parked.output}
+
+
+def read_parked(row: Record, read: Mapping[str, Any]) -> Parked:
+    """Return what a run is parked for, from its row and the document beside it."""
+    step_key, entered_at = row["step_key"], instant(read["entered_at"])
+    match row["activity"]:
+        case "waiting":
+            return Waiting(
+                step_key=step_key,
+                entered_at=entered_at,
+                floor=instant(read["floor"]),
+                deadline=row["deadline"],
+                due_at=row["due_at"],
+                input=read["input"],
+                is_held=row["is_held"],
+                is_truncated=read["is_truncated"],
+                late=None if read["late"] is None else LateMatch(**read["late"]),
+            )
+        case "delayed":
+            return Sleeping(
+                step_key=step_key,
+                entered_at=entered_at,
+                due_at=row["due_at"],
+                holds_for_lag=row["holds_for_lag"],
+                is_past_due=read["is_past_due"],
+                input=read["input"],
+                is_held=row["is_held"],
+            )
+        case "sending":
+            return Sending(
+                step_key=step_key,
+                entered_at=entered_at,
+                effect_id=UUID(read["effect_id"]),
+                output=read["output"],
+                input=read["input"],
+            )
+        case other:
+            raise AssertionError(f"no run is parked for {other!r}")

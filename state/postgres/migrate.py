@@ -1,0 +1,129 @@
+"""The schema's way forward: numbered files, applied once each, never changed and never undone."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+
+import asyncpg
+
+from state.postgres.leaves import Connection, ensure_partitions
+
+#: The advisory lock that migrations and new partitions take; any constant, but never another's.
+MIGRATION_LOCK = 0x7761_6974_0001
+
+CREATE_LEDGER = """
+create table if not exists schema_migrations (
+  name text primary key,
+  checksum text not null,
+  applied_at timestamptz not null
+)
+"""
+
+LEDGER_EXISTS = "select to_regclass('schema_migrations') is not null"
+
+APPLIED = "select name, checksum from schema_migrations order by name"
+
+RECORD = "insert into schema_migrations values ($1, $2, clock_timestamp())"
+
+
+class MigrationError(Exception):
+    """The database and the code do not belong together; the message says how they differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of the `migrations` folder."""
+
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """Return the hash by which a changed file is noticed."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def known_migrations() -> list[Migration]:
+    """Return the migrations of this code, in order."""
+    folder = files("state.postgres") / "migrations"
+    found = [entry for entry in folder.iterdir() if entry.name.endswith(".sql")]
+    return sorted((Migration(one.name, one.read_text()) for one in found), key=lambda one: one.name)
+
+
+async def migrate(dsn: str) -> list[str]:
+    """Bring the schema up to this code's and make partitions ahead; return the names applied.
+
+    Any number may call it at once: each file is applied by one of them, in a transaction of its
+    own under an advisory lock, and recorded in that transaction.
+
+    Raises:
+        MigrationError: an applied file was changed, or the database is newer than the code.
+    """
+    connection = await asyncpg.connect(dsn, timeout=10, command_timeout=600)
+    try:
+        applied: list[str] = []
+        while (name := await _apply_next(connection, known_migrations())) is not None:
+            applied.append(name)
+        async with connection.transaction():
+            await take_migration_lock(connection)
+            now: datetime = await connection.fetchval("select clock_timestamp()")
+            await ensure_partitions(connection, now)
+        return applied
+    finally:
+        await connection.close(timeout=5)
+
+
+async def pending(dsn: str) -> list[str]:
+    """Return the names of the migrations that the database lacks; it writes nothing.
+
+    Raises:
+        MigrationError: an applied file was changed, or the database is newer than the code.
+    """
+    connection = await asyncpg.connect(dsn, timeout=10, command_timeout=30)
+    try:
+        rows = await connection.fetch(APPLIED) if await connection.fetchval(LEDGER_EXISTS) else []
+        return [one.name for one in _missing(rows, known_migrations())]
+    finally:
+        await connection.close(timeout=5)
+
+
+async def _apply_next(connection: Connection, known: list[Migration]) -> str | None:
+    async with connection.transaction():
+        await take_migration_lock(connection)
+        await connection.execute(CREATE_LEDGER)
+        missing = _missing(await connection.fetch(APPLIED), known)
+        if not missing:
+            return None
+        await connection.execute(missing[0].sql)
+        await connection.execute(RECORD, missing[0].name, missing[0].checksum)
+        return missing[0].name
+
+
+async def take_migration_lock(connection: Connection) -> None:
+    """Take the lock with patience, as another may be migrating; be short with everything after.
+
+    A statement that waits for a table's lock makes all who come after it wait too.
+    """
+    await connection.execute("select pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+    await connection.execute("set local lock_timeout = '5s'")
+    await connection.execute("set local statement_timeout = '300s'")
+
+
+def _missing(rows: list[asyncpg.Record], known: list[Migration]) -> list[Migration]:
+    checksums = {one.name: one.checksum for one in known}
+    for name, checksum in rows:
+        if name not in checksums:
+            raise MigrationError(
+                f"the database has migration {name}, which this code does not know: "
+                "it was migrated by a newer Waitline; run that one"
+            )
+        if checksum != checksums[name]:
+            raise MigrationError(
+                f"migration {name} was changed after it was applied: restore the file, "
+                "and put the change into a new one"
+            )
+    applied = {name for name, _ in rows}
+    return [one for one in known if one.name not in applied]

@@ -1,0 +1,163 @@
+"""Effects on their way and messages settled: at least once, each by its key (rules F2, F3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from state.effect import Answer, Effect
+from state.postgres.codec import columns_of, json_text, optional_json, parsed
+from state.postgres.session import Session
+
+COLUMNS = (
+    "effect_id", "run_id", "contact_id", "created_at", "due_at", "channel", "key", "step_key",
+    "recipient", "title", "message",
+)  # fmt: skip
+
+#: A claim is a lease: the row is due again when it ends, for whoever comes first.
+CLAIM = """
+update outbox set attempts = attempts + 1, claimed_by = $2, due_at = statement_timestamp() + $3
+where effect_id = any(array(
+  select effect_id from outbox where due_at <= statement_timestamp()
+  order by due_at limit $1 for update skip locked))
+returning effect_id, key, run_id, contact_id, step_key, channel, message, created_at, attempts
+"""
+
+#: Only by who holds the claim: one that was overtaken must not wake another's effect.
+POSTPONE = """
+update outbox set due_at = statement_timestamp() + $3, claimed_by = null, last_error = $4
+where effect_id = $1 and claimed_by = $2
+"""
+
+#: One statement, so that a message is in one place at any time. An answer that comes again finds
+#: no row and does nothing; a claim that is being made is waited for.
+SETTLE = """
+with settled as materialized (
+  select held.*, answer.status, answer.tries, answer.provider_id, answer.error
+  from unnest($1::uuid[], $2::bigint[], $3::text[], $4::integer[], $5::text[], $6::json[])
+    as answer (effect_id, contact_id, status, tries, provider_id, error)
+  cross join lateral (
+    select * from outbox
+    where effect_id = answer.effect_id and contact_id = answer.contact_id
+    offset 0
+    for update
+  ) as held
+),
+gone as (
+  delete from outbox where effect_id = any(array(select effect_id from settled))
+)
+insert into messages (message_id, run_id, contact_id, created_at, settled_at, attempts, channel,
+  status, step_key, recipient, title, last_event, provider_id, error)
+select effect_id, run_id, contact_id, created_at, $7, tries, channel,
+  status, step_key, recipient, title, last_event, provider_id, error
+from settled
+"""
+
+#: An update by way of ON CONFLICT, as in contacts.py.
+MESSAGE_EVENTS = """
+insert into messages (message_id, run_id, contact_id, created_at, settled_at, attempts, channel,
+  status, step_key, recipient, last_event)
+select held.*, happened.name
+from unnest($1::uuid[], $2::bigint[], $3::text[]) as happened (message_id, contact_id, name)
+cross join lateral (
+  select message_id, run_id, contact_id, created_at, settled_at, attempts, channel,
+    status, step_key, recipient
+  from messages
+  where message_id = happened.message_id and contact_id = happened.contact_id
+  offset 0
+) as held
+on conflict (message_id) do update set last_event = excluded.last_event
+"""
+
+#: A message may be opened before its answer is written; settling takes the event along.
+EFFECT_EVENTS = """
+insert into outbox (effect_id, run_id, contact_id, created_at, due_at, channel, key, step_key,
+  recipient, message, last_event)
+select held.*, happened.name
+from unnest($1::uuid[], $2::bigint[], $3::text[]) as happened (effect_id, contact_id, name)
+cross join lateral (
+  select effect_id, run_id, contact_id, created_at, due_at, channel, key, step_key,
+    recipient, message
+  from outbox
+  where effect_id = happened.effect_id and contact_id = happened.contact_id
+  offset 0
+) as held
+on conflict (effect_id) do update set last_event = excluded.last_event
+"""
+
+
+async def save_effects(session: Session, effects: Sequence[Effect]) -> None:
+    """Append the effects that a turn asked for; they may be claimed as soon as it commits."""
+    if effects:
+        await session.copy("outbox", COLUMNS, [_row(one) for one in effects])
+
+
+def _row(effect: Effect) -> tuple[object, ...]:
+    message = effect.message
+    title = message.get("subject", message.get("title"))
+    return (
+        effect.effect_id, effect.run_id, effect.contact_id, effect.created_at, effect.created_at,
+        effect.channel, effect.key, effect.step_key, message["to"], title, json_text(message),
+    )  # fmt: skip
+
+
+async def settle(session: Session, answers: Sequence[Answer], now: datetime) -> int:
+    """Move answered effects to the messages; return how many there were still to move (F3)."""
+    if not answers:
+        return 0
+    first = {one.effect_id: one for one in reversed(answers)}
+    rows = [
+        (
+            one.effect_id,
+            one.contact_id,
+            one.settlement,
+            one.attempts,
+            one.provider_id,
+            optional_json({"code": one.code, "message": one.text} if one.code else None),
+        )
+        for one in first.values()
+    ]
+    return await session.run(SETTLE, *columns_of(rows), now)
+
+
+async def save_message_events(session: Session, events: Sequence[tuple[UUID, int, str]]) -> None:
+    """Note the last event of messages, settled or not; one that is nobody's is passed over (R4)."""
+    if not events:
+        return
+    last = {(message_id, contact_id): name for message_id, contact_id, name in events}
+    columns = columns_of((*key, name) for key, name in last.items())
+    await session.run(MESSAGE_EVENTS, *columns)
+    await session.run(EFFECT_EVENTS, *columns)
+
+
+async def claim_effects(
+    session: Session, limit: int, owner: str, lease: timedelta
+) -> list[tuple[Effect, int]]:
+    """Claim due effects for a lease, each with the number of this attempt, from 1.
+
+    Rows that another is claiming are passed over.
+    """
+    return [
+        (
+            Effect(
+                effect_id=row["effect_id"],
+                key=row["key"],
+                run_id=row["run_id"],
+                contact_id=row["contact_id"],
+                step_key=row["step_key"],
+                channel=row["channel"],
+                message=parsed(row["message"]),
+                created_at=row["created_at"],
+            ),
+            row["attempts"],
+        )
+        for row in await session.rows(CLAIM, limit, owner, lease)
+    ]
+
+
+async def postpone_effect(
+    session: Session, effect_id: UUID, owner: str, due_in: timedelta, error: Mapping[str, object]
+) -> None:
+    """Give a claimed effect back until later, with what went wrong (rule F5)."""
+    await session.run(POSTPONE, effect_id, owner, due_in, json_text(error))

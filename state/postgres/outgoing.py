@@ -1,0 +1,104 @@
+"""What is to be published to Kafka: one row a turn and topic, at least once, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from state.postgres.codec import json_text, parsed
+from state.postgres.session import Session
+from state.turn import Quarantined
+
+#: The role of an output topic; the configuration knows its name.
+Role = Literal["receipts", "dead-letters"]
+
+#: How long a worker may take to publish what it took before another does.
+LEASE = timedelta(seconds=30)
+
+ADD = """
+insert into kafka_outbox (created_at, topic, keys, "values", headers) values ($1, $2, $3, $4, $5)
+"""
+
+TAKE = """
+update kafka_outbox set claimed_until = statement_timestamp() + $2
+where id = any(array(
+  select id from kafka_outbox
+  where claimed_until is null or claimed_until <= statement_timestamp()
+  order by id limit $1 for update skip locked))
+returning id, topic, keys, "values", headers
+"""
+
+DONE = "delete from kafka_outbox where id = any($1::bigint[])"
+
+
+class OutgoingRecord(NamedTuple):
+    """One Kafka record to publish."""
+
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+class Outgoing(NamedTuple):
+    """The records of one turn for one topic, to be published together."""
+
+    id: int
+    topic: Role
+    records: list[OutgoingRecord]
+
+
+async def save_outgoing(
+    session: Session,
+    receipts: Sequence[Mapping[str, object]],
+    quarantined: Sequence[Quarantined],
+    now: datetime,
+) -> None:
+    """Keep what a turn publishes: receipts by their event's id, dead letters as they came."""
+    if receipts:
+        keys = [str(one["event_id"]).encode() for one in receipts]
+        values = [json_text(one).encode() for one in receipts]
+        await session.run(ADD, now, "receipts", keys, values, None)
+    if quarantined:
+        values = [one.rejected.raw for one in quarantined]
+        headers = json_text([dead_letter_headers(one) for one in quarantined])
+        await session.run(ADD, now, "dead-letters", [None] * len(values), values, headers)
+
+
+def dead_letter_headers(letter: Quarantined) -> list[tuple[str, str]]:
+    """Return a dead letter's headers: its own, then where it lay and why it was set aside (E5)."""
+    rejected = letter.rejected
+    at = rejected.coordinates
+    return [
+        *rejected.headers,
+        ("waitline-reason", rejected.reason),
+        ("waitline-topic", at.topic),
+        ("waitline-partition", str(at.partition)),
+        ("waitline-offset", str(at.offset)),
+        ("waitline-sha256", rejected.sha256.hex()),
+    ]
+
+
+async def take_outgoing(session: Session, limit: int) -> list[Outgoing]:
+    """Take the oldest rows that nobody is publishing."""
+    rows = await session.rows(TAKE, limit, LEASE)
+    return [
+        Outgoing(row_id, topic, _records(keys, values, parsed(headers)))
+        for row_id, topic, keys, values, headers in sorted(rows, key=lambda row: row["id"])
+    ]
+
+
+def _records(
+    keys: list[bytes | None], values: list[bytes], headers: list[list[list[str]]] | None
+) -> list[OutgoingRecord]:
+    texts = headers if headers is not None else [[] for _ in values]
+    return [
+        OutgoingRecord(key, value, [(name, text.encode()) for name, text in pairs])
+        for key, value, pairs in zip(keys, values, texts, strict=True)
+    ]
+
+
+async def outgoing_done(session: Session, ids: Sequence[int]) -> None:
+    """Forget rows that were published."""
+    if ids:
+        await session.run(DONE, list(ids))

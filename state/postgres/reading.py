@@ -1,0 +1,72 @@
+"""A short, read-only visit to the tables, for people: it cannot write, and it cannot last."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import asyncpg
+
+from state.postgres.errors import named_failures
+from state.postgres.session import Session
+from state.turn import Unavailable
+
+CONNECT_SECONDS = 10.0
+
+#: A question that takes longer is one that no index answers: better to say so.
+STATEMENT_SECONDS = 20
+
+SETTINGS = {
+    "application_name": "waitline reading",
+    "default_transaction_read_only": "on",
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    "lock_timeout": "5s",
+    "jit": "off",
+}
+
+
+class NotMigrated(Exception):
+    """The database has not the tables that this code reads."""
+
+
+@asynccontextmanager
+async def reading(dsn: str) -> AsyncIterator[Session]:
+    """Open a session that only reads.
+
+    Raises:
+        Unavailable: the database cannot be reached, or took too long.
+        NotMigrated: it lacks tables or columns.
+    """
+    with database_failures():
+        async with (
+            asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=1,
+                timeout=CONNECT_SECONDS,
+                command_timeout=STATEMENT_SECONDS + 5.0,
+                server_settings=SETTINGS,
+            ) as pool,
+            pool.acquire() as connection,
+        ):
+            yield Session(connection)
+
+
+@contextmanager
+def database_failures() -> Iterator[None]:
+    """Raise what an operator can act upon: the database is away, or not migrated.
+
+    For commands, which connect anew each time, so that a refused login is a failure to reach it.
+    """
+    try:
+        with named_failures():
+            yield
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        raise NotMigrated(str(error)) from None
+    except (
+        asyncpg.InvalidAuthorizationSpecificationError,
+        asyncpg.InvalidCatalogNameError,
+        asyncpg.InsufficientPrivilegeError,
+        asyncpg.ClientConfigurationError,
+    ) as error:
+        raise Unavailable(str(error).split("\n", 1)[0]) from None

@@ -1,0 +1,226 @@
+"""Runs, read for people: lists, single ones, open waits."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from state.postgres.codec import instant, parsed
+from state.postgres.runs import read_active, read_done
+from state.postgres.session import Record, Session
+from state.reading import Document, MessageRow, StoredRun, VersionRow, WaitRow
+from state.run import Run
+
+AUTOMATIONS = "select automation_id from automations where $1::text is null or name = $1"
+
+#: Newest first, a few of each automation: each is a walk along the end of an index.
+NEWEST_ACTIVE = """
+select run.* from unnest($1::uuid[]) as one (automation_id)
+cross join lateral (
+  select * from runs_active
+  where automation_id = one.automation_id
+  order by created_at desc limit $2
+) as run
+order by created_at desc, run_id limit $2
+"""
+
+NEWEST_DONE = """
+select run.* from unnest($1::uuid[]) as one (automation_id)
+cross join lateral (
+  select * from runs_done
+  where automation_id = one.automation_id and ($3::text is null or status = $3)
+  order by created_at desc limit $2
+) as run
+order by created_at desc, run_id limit $2
+"""
+
+ACTIVE_OF_CONTACT = """
+select * from runs_active
+where contact_id = $3 and automation_id = any($1::uuid[])
+order by created_at desc, run_id limit $2
+"""
+
+DONE_OF_CONTACT = """
+select * from runs_done
+where contact_id = $4 and automation_id = any($1::uuid[]) and ($3::text is null or status = $3)
+order by created_at desc, run_id limit $2
+"""
+
+ACTIVE_BY_ID = "select * from runs_active where run_id = any($1::uuid[])"
+
+DONE_BY_ID = "select * from runs_done where run_id = any($1::uuid[])"
+
+#: Runs of a contact whose history names a place: what look-back found is written nowhere else.
+ACTIVE_THAT_USED = """
+select * from runs_active where contact_id = $1 and strpos(past, $2) > 0
+"""
+
+DONE_THAT_USED = """
+select * from runs_done where contact_id = $1 and strpos(past, $2) > 0
+"""
+
+VERSIONS = """
+select automation_id, name, number, definition
+from versions join automations using (automation_id)
+where (automation_id, number) in (select * from unnest($1::uuid[], $2::integer[]))
+"""
+
+MESSAGES = """
+select message_id, run_id, channel, step_key, recipient, title, status, last_event, created_at
+from messages where run_id = any($1::uuid[])
+union all
+select effect_id, run_id, channel, step_key, recipient, title,
+  case when claimed_by is null then 'queued' else 'sending' end, last_event, created_at
+from outbox where run_id = any($1::uuid[])
+order by created_at, message_id
+"""
+
+LATE = """
+select run_id, step_key, late from closed_waits
+where contact_id = any($1::bigint[]) and run_id = any($2::uuid[]) and late is not null
+"""
+
+WAITS = """
+select run_id, automation_id, name, version, step_key, contact_id, state, deadline, due_at, is_held
+from runs_active join automations using (automation_id)
+where activity = 'waiting'
+order by due_at nulls last, run_id
+limit $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which runs a list shows."""
+
+    automation: str | None = None
+    status: str | None = None
+    contact_id: int | None = None
+    limit: int = 50
+
+
+async def list_runs(session: Session, wanted: Wanted) -> list[StoredRun]:
+    """Return the newest runs that are wanted.
+
+    The active ones are read first: one that ends meanwhile is then seen twice, never missed.
+    """
+    automations = [one for (one,) in await session.rows(AUTOMATIONS, wanted.automation)]
+    runs: dict[UUID, Run] = {}
+    if wanted.status in (None, "running"):
+        runs = {run.run_id: run for run in await _newest_active(session, wanted, automations)}
+    if wanted.status != "running":
+        runs |= {run.run_id: run for run in await _newest_done(session, wanted, automations)}
+    newest = sorted(runs.values(), key=lambda run: (run.created_at, run.run_id), reverse=True)
+    return await _complete(session, newest[: wanted.limit])
+
+
+async def find_runs(session: Session, run_ids: Collection[UUID]) -> list[StoredRun]:
+    """Return the runs of these ids that there are."""
+    if not run_ids:
+        return []
+    active = [read_active(row) for row in await session.rows(ACTIVE_BY_ID, list(run_ids))]
+    done = [read_done(row) for row in await session.rows(DONE_BY_ID, list(run_ids))]
+    return await _complete(session, _latest(active, done))
+
+
+async def runs_that_used(session: Session, contact_id: int, text: str) -> list[StoredRun]:
+    """Return a contact's runs whose history holds this text, such as an event's id as JSON."""
+    active = [read_active(row) for row in await session.rows(ACTIVE_THAT_USED, contact_id, text)]
+    done = [read_done(row) for row in await session.rows(DONE_THAT_USED, contact_id, text)]
+    return await _complete(session, _latest(active, done))
+
+
+async def open_waits(session: Session, limit: int) -> list[WaitRow]:
+    """Return open waits, those that are due first."""
+    waits = []
+    for row in await session.rows(WAITS, limit):
+        parked = parsed(row["state"])["parked"]
+        waits.append(
+            WaitRow(
+                run_id=row["run_id"],
+                automation_id=row["automation_id"],
+                automation_name=row["name"],
+                version=row["version"],
+                step_key=row["step_key"],
+                contact_id=row["contact_id"],
+                opened_at=instant(parked["entered_at"]),
+                floor=instant(parked["floor"]),
+                deadline=row["deadline"],
+                due_at=row["due_at"],
+                is_held=row["is_held"],
+            )
+        )
+    return waits
+
+
+async def versions_of(
+    session: Session, keys: Collection[tuple[UUID, int]]
+) -> dict[tuple[UUID, int], VersionRow]:
+    """Return published versions by automation and number."""
+    if not keys:
+        return {}
+    automations, numbers = zip(*keys, strict=True)
+    rows = await session.rows(VERSIONS, list(automations), list(numbers))
+    return {
+        (automation_id, number): VersionRow(automation_id, name, number, parsed(definition))
+        for automation_id, name, number, definition in rows
+    }
+
+
+async def _newest_active(
+    session: Session, wanted: Wanted, automations: Sequence[UUID]
+) -> list[Run]:
+    if wanted.contact_id is None:
+        rows = await session.rows(NEWEST_ACTIVE, automations, wanted.limit)
+    else:
+        rows = await session.rows(ACTIVE_OF_CONTACT, automations, wanted.limit, wanted.contact_id)
+    return [read_active(row) for row in rows]
+
+
+async def _newest_done(session: Session, wanted: Wanted, automations: Sequence[UUID]) -> list[Run]:
+    arguments = (automations, wanted.limit, wanted.status)
+    if wanted.contact_id is None:
+        rows = await session.rows(NEWEST_DONE, *arguments)
+    else:
+        rows = await session.rows(DONE_OF_CONTACT, *arguments, wanted.contact_id)
+    return [read_done(row) for row in rows]
+
+
+def _latest(active: Sequence[Run], done: Sequence[Run]) -> list[Run]:
+    """Return each run once; of one that ended between the two questions, its end."""
+    return list({run.run_id: run for run in (*active, *done)}.values())
+
+
+async def _complete(session: Session, runs: Sequence[Run]) -> list[StoredRun]:
+    """Add what is kept apart from the runs: versions, messages, late matches."""
+    if not runs:
+        return []
+    ids = [run.run_id for run in runs]
+    versions = await versions_of(session, {(run.automation_id, run.version) for run in runs})
+    messages = _grouped(MessageRow(*row) for row in await session.rows(MESSAGES, ids))
+    late = _late_by_run(await session.rows(LATE, [run.contact_id for run in runs], ids))
+    return [
+        StoredRun(
+            run,
+            versions[run.automation_id, run.version],
+            messages.get(run.run_id, ()),
+            late.get(run.run_id, {}),
+        )
+        for run in runs
+    ]
+
+
+def _grouped(messages: Iterable[MessageRow]) -> dict[UUID, list[MessageRow]]:
+    grouped: dict[UUID, list[MessageRow]] = defaultdict(list)
+    for message in messages:
+        grouped[message.run_id].append(message)
+    return grouped
+
+
+def _late_by_run(rows: Iterable[Record]) -> dict[UUID, dict[str, Document]]:
+    late: dict[UUID, dict[str, Document]] = defaultdict(dict)
+    for row in rows:
+        late[row["run_id"]][row["step_key"]] = parsed(row["late"])
+    return late

@@ -1,0 +1,44 @@
+"""The stream, read for people: how far each input partition is, and who holds it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from state.postgres.offsets import SILENT_AFTER
+from state.postgres.session import Session
+from state.reading import PartitionRow
+
+#: An owner that is silent is none: the same judgement by which timers are held (rule W4).
+PARTITIONS = """
+select topic, partition, next_offset, low,
+  case when seen_at > statement_timestamp() - $2::interval then resumed_since end as resumed_since,
+  advanced_at, seen_at,
+  case when seen_at > statement_timestamp() - $2::interval then owner end as owner
+from partitions where stream_epoch = $1
+order by topic, partition
+"""
+
+HELD = "select count(*) from runs_active where is_held and due_at is not null"
+
+OLDEST_DUE = """
+select min(due_at) from runs_active where holds_for_lag and due_at <= statement_timestamp()
+"""
+
+
+async def partition_rows(session: Session, stream_epoch: str) -> list[PartitionRow]:
+    """Return how far each input partition is."""
+    return [
+        PartitionRow(*row) for row in await session.rows(PARTITIONS, stream_epoch, SILENT_AFTER)
+    ]
+
+
+async def held_timers(session: Session) -> int:
+    """Return how many timers wait for the consumer to catch up (rule W4)."""
+    count: int = await session.value(HELD)
+    return count
+
+
+async def oldest_due(session: Session) -> datetime | None:
+    """Return since when the oldest timer is due that lag may hold; None: none is due (rule W4)."""
+    found: datetime | None = await session.value(OLDEST_DUE)
+    return found

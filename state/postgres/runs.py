@@ -1,0 +1,191 @@
+"""Runs: one row while parked, one when done; a finished run never moves (rules R1, R2, R3)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from state.postgres.codec import (
+    core_document,
+    failure_document,
+    history_text,
+    instant,
+    json_text,
+    parked_document,
+    parsed,
+    read_core,
+    read_failure,
+    read_parked,
+    read_trigger,
+    trigger_document,
+)
+from state.postgres.session import Record, Session
+from state.run import ACTIVITY, Run, Sending, Sleeping, Waiting
+from state.turn import RunChange
+
+RUNS_OF_CONTACTS = """
+select run_id, contact_id, automation_id, version, activity, step_key, due_at, holds_for_lag,
+  is_held, deadline, created_at, state, trigger, past
+from runs_active
+where contact_id = any($1::bigint[])
+order by created_at, run_id
+"""
+
+#: A held timer is due again once every partition has been consumed up to it, or when the caller
+#: wants to see whether the cap fires it (rule W4). `low` is null while one was never consumed.
+DUE = """
+select contact_id, run_id from (
+  (select contact_id, run_id, due_at from runs_active
+   where not is_held and due_at <= statement_timestamp()
+   order by due_at limit $1)
+  union all
+  (select contact_id, run_id, due_at from runs_active
+   where is_held and due_at <= statement_timestamp() and due_at <= (
+     select case when $3 then 'infinity' when bool_and(low is not null) then min(low) end
+     from partitions where stream_epoch = $2)
+   order by due_at limit $1)
+) as due
+order by due_at, run_id
+limit $1
+"""
+
+NEXT_DUE_IN = """
+select extract(epoch from least(
+  (select min(due_at) from runs_active where not is_held and due_at is not null),
+  (select min(due_at) from runs_active where is_held and due_at is not null)
+) - statement_timestamp())::double precision
+"""
+
+ACTIVE_COLUMNS = (
+    "run_id", "automation_id", "contact_id", "created_at", "due_at", "deadline", "version",
+    "holds_for_lag", "is_held", "activity", "step_key", "state", "trigger", "past",
+)  # fmt: skip
+
+LEAVE = """
+delete from runs_active where run_id = any($1::uuid[]) and contact_id = any($2::bigint[])
+"""
+
+DONE_COLUMNS = (
+    "run_id", "automation_id", "contact_id", "created_at", "started_at", "completed_at", "version",
+    "status", "reason", "doc", "past",
+)  # fmt: skip
+
+
+async def load_runs(session: Session, contact_ids: Collection[int]) -> dict[int, list[Run]]:
+    """Return the active runs of each contact, the oldest first."""
+    runs: dict[int, list[Run]] = defaultdict(list)
+    for row in await session.rows(RUNS_OF_CONTACTS, list(contact_ids)):
+        runs[row["contact_id"]].append(read_active(row))
+    return runs
+
+
+async def load_due(
+    session: Session, limit: int, stream_epoch: str, *, include_held: bool
+) -> list[tuple[int, UUID]]:
+    """Return contact and run of timers that are due by the database's clock, the oldest first."""
+    rows = await session.rows(DUE, limit, stream_epoch, include_held)
+    return [(contact_id, run_id) for contact_id, run_id in rows]
+
+
+async def next_due_in(session: Session) -> float | None:
+    """Return in how many seconds the earliest timer is due; held and overdue ones are negative."""
+    found: float | None = await session.value(NEXT_DUE_IN)
+    return found
+
+
+async def save_runs(session: Session, changes: Sequence[RunChange]) -> None:
+    """Write runs that parked, parked anew and ended.
+
+    One that moves leaves its row, and parks in a new one or is done: its timer is indexed, so an
+    update would write as much. The count is asserted: under the contact's lock a run cannot have
+    moved since it was loaded.
+    """
+    left = [before for before, _ in changes if before is not None]
+    parked = [_active_row(after) for _, after in changes if after.status == "running"]
+    ended = [_done_row(after) for _, after in changes if after.status != "running"]
+    if left:
+        ids = [run.run_id for run in left], [run.contact_id for run in left]
+        assert await session.run(LEAVE, *ids) == len(left), "a run moved twice"
+    if parked:
+        await session.copy("runs_active", ACTIVE_COLUMNS, parked)
+    if ended:
+        await session.copy("runs_done", DONE_COLUMNS, ended)
+
+
+def _place(run: Run) -> tuple[object, ...]:
+    """Return activity, step_key, due_at, deadline, holds_for_lag and is_held of a parked run."""
+    parked = run.parked
+    assert parked is not None, "a running run is stored only while it is parked"
+    activity = ACTIVITY[type(parked)]
+    match parked:
+        case Waiting(step_key=key, deadline=deadline, due_at=due_at, is_held=is_held):
+            return (activity, key, due_at, deadline, True, is_held)
+        case Sleeping(step_key=key, due_at=due_at, holds_for_lag=holds, is_held=is_held):
+            return (activity, key, due_at, None, holds, is_held)
+        case Sending(step_key=key):
+            return (activity, key, None, None, False, False)
+
+
+def _state_text(run: Run) -> str:
+    assert run.parked is not None
+    core = core_document(run)
+    return json_text(core | {"started_at": run.started_at, "parked": parked_document(run.parked)})
+
+
+def _active_row(run: Run) -> tuple[object, ...]:
+    activity, step_key, due_at, deadline, holds_for_lag, is_held = _place(run)
+    return (
+        run.run_id, run.automation_id, run.contact_id, run.created_at, due_at, deadline,
+        run.version, holds_for_lag, is_held, activity, step_key,
+        _state_text(run), json_text(trigger_document(run.trigger)), history_text(run),
+    )  # fmt: skip
+
+
+def _done_row(run: Run) -> tuple[object, ...]:
+    core = core_document(run)
+    doc = core | {
+        "trigger": trigger_document(run.trigger),
+        "failure": failure_document(run.failure),
+    }
+    return (
+        run.run_id, run.automation_id, run.contact_id, run.created_at, run.started_at,
+        run.completed_at, run.version, run.status, run.reason, json_text(doc), history_text(run),
+    )  # fmt: skip
+
+
+def read_active(row: Record) -> Run:
+    """Return the run that a row of runs_active holds."""
+    state = parsed(row["state"])
+    return Run(
+        run_id=row["run_id"],
+        contact_id=row["contact_id"],
+        automation_id=row["automation_id"],
+        version=row["version"],
+        trigger=read_trigger(parsed(row["trigger"])),
+        created_at=row["created_at"],
+        started_at=instant(state["started_at"]),
+        parked=read_parked(row, state["parked"]),
+        past=row["past"],
+        **read_core(state),
+    )
+
+
+def read_done(row: Record) -> Run:
+    """Return the run that a row of runs_done holds."""
+    doc = parsed(row["doc"])
+    return Run(
+        run_id=row["run_id"],
+        contact_id=row["contact_id"],
+        automation_id=row["automation_id"],
+        version=row["version"],
+        trigger=read_trigger(doc["trigger"]),
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        completed_at=row["completed_at"],
+        status=row["status"],
+        reason=row["reason"],
+        failure=read_failure(doc["failure"]),
+        past=row["past"],
+        **read_core(doc),
+    )

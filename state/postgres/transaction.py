@@ -1,0 +1,136 @@
+"""One turn of the door in Postgres: locks, reads after the locks, and all writes (house.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from state.automation import StoredVersion
+from state.contact import Contact
+from state.event import Identifier
+from state.postgres.catalogue import load_definitions, read_revision
+from state.postgres.closed_waits import load_closed_waits, save_closed_waits
+from state.postgres.contacts import claim, load_links, lock, resolve, save_contacts
+from state.postgres.enrolments import load_enrolments, save_enrolments
+from state.postgres.events import load_seen, look_back, save_events
+from state.postgres.marks import leave_mark, read_now
+from state.postgres.offsets import advance, load_watermark
+from state.postgres.outbox import save_effects, save_message_events, settle
+from state.postgres.outgoing import save_outgoing
+from state.postgres.quarantine import save_quarantined
+from state.postgres.runs import load_runs, save_runs
+from state.postgres.session import Session
+from state.postgres.traces import count_names, save_duplicates, save_notes
+from state.turn import Changes, Claim, LockRequest, Moved, Need, Snapshot, StoredEvent
+
+
+class PostgresTransaction:
+    """The store's side of a turn. `turn` names it among the turns of its lane.
+
+    One lock order for all: the catalogue (shared), identifiers claimed (sorted), contacts (sorted),
+    what belongs to them, the lane's mark, offsets.
+    """
+
+    def __init__(self, session: Session, lane: str, turn: int, stream_epoch: str) -> None:
+        self.turn = turn
+        self._session = session
+        self._lane = lane
+        self._stream_epoch = stream_epoch
+        self._own: set[int] = set()
+
+    @property
+    def statements(self) -> int:
+        """Return how many statements this turn has run; it does not depend on the batch's size."""
+        return self._session.statements
+
+    async def catalogue_revision(self) -> int:
+        """Return the catalogue's revision, which stays as it is until the turn ends (rule E7)."""
+        return await read_revision(self._session)
+
+    async def definitions(self) -> tuple[list[StoredVersion], dict[str, datetime]]:
+        """Return the versions that are not retired, and since when each name is of interest."""
+        return await load_definitions(self._session)
+
+    async def resolve(self, identifiers: Sequence[Identifier]) -> dict[Identifier, int]:
+        """Return who holds which of these identifiers, without a lock."""
+        return await resolve(self._session, identifiers)
+
+    async def claim(self, claims: Sequence[Claim]) -> None:
+        """Reserve identifiers that nobody holds, for new contacts and known ones (rule I1).
+
+        Raises:
+            Moved: somebody was quicker.
+        """
+        await claim(self._session, claims)
+        self._own.update(one.contact_id for one in claims if one.is_first_sight)
+
+    async def lock(self, request: LockRequest) -> Snapshot:
+        """Lock the contacts, then read in later statements what a decision needs (rules D3, W2).
+
+        A statement that locks and reads sees the world from before the lock; whatever was
+        committed while it waited would be lost on it, and with it somebody's wake-up.
+
+        Raises:
+            Moved: a contact is gone, or an identifier belongs to one that is not locked.
+        """
+        session, ids = self._session, sorted(set(request.contact_ids))
+        locked = await lock(session, ids) if ids else []
+        self._own.update(ids)
+        now = await read_now(session)
+        return Snapshot(
+            now=now,
+            owners=await self._owners(request.identifiers),
+            contacts=await self._with_links(locked),
+            runs=await load_runs(session, ids) if ids else {},
+            closed_waits=await load_closed_waits(session, ids, now) if ids else {},
+            enrolments=await load_enrolments(session, ids) if ids else {},
+            seen=await load_seen(session, request.event_keys),
+            partitions=(
+                await load_watermark(session, self._stream_epoch) if request.reads_watermark else ()
+            ),
+        )
+
+    async def _owners(self, identifiers: Sequence[Identifier]) -> Mapping[Identifier, int]:
+        owners = await resolve(self._session, identifiers)
+        if not self._own.issuperset(owners.values()):
+            raise Moved("an identifier has another owner than before the lock")
+        return owners
+
+    async def _with_links(self, locked: Sequence[Contact]) -> dict[int, Contact]:
+        if not locked:
+            return {}
+        links = await load_links(self._session, [one.contact_id for one in locked])
+        return {
+            one.contact_id: replace(one, links=tuple(links.get(one.contact_id, ())))
+            for one in locked
+        }
+
+    async def look_back(self, needs: Sequence[Need]) -> list[StoredEvent]:
+        """Return the stored events that meet any of these needs, by V and key (rule W2)."""
+        return await look_back(self._session, needs)
+
+    async def save(self, changes: Changes) -> None:
+        """Write everything a turn decided: all of it, its mark and its offsets, or nothing (E3).
+
+        The offsets come last, so that the rows which other workers may want are held shortest.
+
+        Raises:
+            Fenced: partitions have another owner by now. Moved: begin the turn again.
+        """
+        session, now, epoch = self._session, changes.now, self._stream_epoch
+        await save_contacts(session, changes, self._own)
+        await save_events(session, changes.events, now)
+        await save_runs(session, changes.runs)
+        await save_closed_waits(session, changes.closed_waits, changes.late)
+        await save_enrolments(session, changes.enrolments)
+        await save_effects(session, changes.effects)
+        await settle(session, changes.answers, now)
+        await save_message_events(session, changes.message_events)
+        await save_duplicates(session, changes.duplicates, epoch, now)
+        await save_notes(session, changes.identity_notes, epoch, now)
+        await count_names(session, changes.names)
+        await save_quarantined(session, changes.quarantined, epoch, now)
+        await save_outgoing(session, changes.receipts, changes.quarantined, now)
+        await leave_mark(session, self._lane, self.turn, now)
+        await advance(session, changes.positions, epoch, now)

@@ -1,0 +1,1 @@
+"""What moves: everything that reads, writes, waits or talks to the world."""

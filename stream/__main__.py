@@ -1,0 +1,5 @@
+"""`python -m stream` is `waitline`."""
+
+from stream.cli import main
+
+main()

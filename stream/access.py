@@ -1,0 +1,160 @@
+"""How commands reach the environment, Postgres and Kafka, and what they say when they cannot."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stream.trouble import MISUSED, Trouble
+
+if TYPE_CHECKING:
+    from state.event import Identifier
+    from state.postgres.session import Session
+    from stream.config import Settings
+    from stream.peek import Peek
+
+T = TypeVar("T")
+
+
+def settings() -> Settings:
+    """Read the environment."""
+    from stream.config import ConfigError, load_settings
+
+    try:
+        return load_settings()
+    except ConfigError as error:
+        raise Trouble(f"the environment cannot be used:\n{error}", MISUSED) from None
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work; libraries keep quiet, since what fails is said once, in our words."""
+    import asyncio
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    return asyncio.run(work)
+
+
+@asynccontextmanager
+async def tables(config: Settings) -> AsyncIterator[Session]:
+    """Open the tables for reading."""
+    from state.postgres.reading import reading
+
+    with postgres_troubles(config):
+        async with reading(config.database_url) as session:
+            yield session
+
+
+@asynccontextmanager
+async def operating(config: Settings) -> AsyncIterator[Session]:
+    """Open a transaction for an operator's change; it commits at the end."""
+    from state.postgres.store import PostgresStore
+
+    with postgres_troubles(config):
+        store = await PostgresStore.open(config.database_url, worker_id="cli", pool_max=1)
+        try:
+            async with store.session() as session:
+                yield session
+        finally:
+            await store.close()
+
+
+@asynccontextmanager
+async def topics(config: Settings) -> AsyncIterator[Peek]:
+    """Open the input topics for looking into."""
+    from stream.decode import Sources
+    from stream.kafka import kafka_client_options
+    from stream.peek import peek
+
+    sources = Sources(config.stream_epoch, frozenset(config.topics_contacts))
+    with kafka_troubles(config):
+        async with peek(kafka_client_options(config), config.topics_in, sources) as look:
+            yield look
+
+
+@contextmanager
+def postgres_troubles(config: Settings) -> Iterator[None]:
+    """Say in an operator's words what is wrong with Postgres."""
+    from state.postgres.migrate import MigrationError
+    from state.postgres.reading import NotMigrated, database_failures
+    from state.turn import Moved, Unavailable, Unknown
+
+    where = f"Postgres at {postgres_address(config.database_url)}"
+    try:
+        with database_failures():
+            yield
+    except Unavailable as error:
+        if str(error).startswith("57014"):
+            raise Trouble(f"{where} took too long over the answer: narrow the question") from None
+        raise Trouble(f"{where} cannot be used: {error}\ncheck DATABASE_URL") from None
+    except NotMigrated as error:
+        raise Trouble(f"{where} is not migrated ({error}): run `waitline migrate`") from None
+    except MigrationError as error:
+        raise Trouble(f"{where}: {error}") from None
+    except Moved as error:
+        raise Trouble(f"{where} was busy ({error}): try again") from None
+    except Unknown:
+        raise Trouble(
+            f"{where} was lost at the commit: look whether the change took place"
+        ) from None
+
+
+@contextmanager
+def kafka_troubles(config: Settings) -> Iterator[None]:
+    """Say in an operator's words what is wrong with Kafka."""
+    try:
+        yield
+    except (OSError, TimeoutError) as error:
+        raise _kafka_trouble(config, error) from None
+    except Exception as error:
+        # By name: importing the library to learn its errors would cost every command its start.
+        if not type(error).__module__.startswith("aiokafka."):
+            raise
+        raise _kafka_trouble(config, error) from None
+
+
+def postgres_address(url: str) -> str:
+    """Return host, port and database of a URL, never its password."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2] or "localhost"
+    return f"{place}{parts.path}"
+
+
+def parse_contact(text: str) -> Identifier:
+    """Return the identifier that is written KIND:VALUE on the command line."""
+    from state.event import KINDS, Identifier
+    from state.identifier import IdentifierError, normalise
+    from state.problem import choose
+
+    kind, colon, value = text.partition(":")
+    kind = kind.replace("-", "_")
+    if not colon or kind not in KINDS:
+        raise Trouble(
+            f'"{text}" is no KIND:VALUE such as email:ann@example.com; {choose(kind, KINDS)}',
+            MISUSED,
+        )
+    try:
+        return Identifier(kind, normalise(kind, value))
+    except IdentifierError as error:
+        raise Trouble(f"{kind}: expected {error}", MISUSED) from None
+
+
+def require_automation(name: str, names: Sequence[str]) -> None:
+    """Refuse a name that no automation has, and say which one may have been meant."""
+    from state.problem import choose
+
+    if name not in names:
+        fix = choose(name, names) if names else "there are none: `waitline automations apply FILE`"
+        raise Trouble(f'there is no automation "{name}"; {fix}')
+
+
+def _kafka_trouble(config: Settings, error: Exception) -> Trouble:
+    said = str(error).split("\n", 1)[0] or type(error).__name__
+    return Trouble(
+        f"Kafka at {config.kafka_bootstrap_servers} cannot be used: {said}\n"
+        "check KAFKA_BOOTSTRAP_SERVERS"
+    )

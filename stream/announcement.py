@@ -1,0 +1,85 @@
+"""Events that a person publishes: checked by the very decoder that will read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from state.event import CONTACT_EVENTS, Event, Rejected
+from stream.config import Settings
+from stream.decode import Sources, decode
+from stream.producer import Outgoing
+
+
+class BadEvent(ValueError):
+    """What was to be published is no event; the text names the field and what was expected."""
+
+
+class Checked(NamedTuple):
+    """An event that the decoder accepts, ready to be published."""
+
+    event_id: str
+    record: Outgoing
+
+
+class _Record(NamedTuple):
+    """The record as the consumer would meet it."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    timestamp: int
+    partition: int = 0
+    offset: int = 0
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+def fresh_id(made: UUID) -> str:
+    """Return the id of an event that was given none, so that it can be explained."""
+    return f"evt_{made.hex}"
+
+
+def check(
+    document: Mapping[str, object], config: Settings, now: datetime, topic: str | None = None
+) -> Checked:
+    """Return an event ready to be published, keyed by its strongest identifier.
+
+    Contact events go to the contacts topic unless `topic` says otherwise.
+
+    Raises:
+        BadEvent: the engine would set it aside.
+    """
+    chosen = topic or _topic_of(document.get("event"), config)
+    value = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )
+    read = _Record(chosen, b"", value, round(now.timestamp() * 1000))
+    decoded = decode(read, Sources(config.stream_epoch, frozenset(config.topics_contacts)))
+    if isinstance(decoded, Rejected):
+        raise BadEvent(decoded.detail)
+    assert isinstance(decoded, Event), "a record with a value is no tombstone"
+    key = decoded.identifiers[0].value.encode()
+    return Checked(decoded.id, Outgoing(chosen, key, value))
+
+
+def read_lines(text: str) -> Iterator[tuple[int, Mapping[str, object] | BadEvent]]:
+    """Yield the documents of JSON Lines with their numbers; empty lines are passed over."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            document = json.loads(line)
+        except ValueError as error:
+            yield number, BadEvent(f"not JSON: {error}")
+            continue
+        if isinstance(document, dict):
+            yield number, document
+        else:
+            yield number, BadEvent("expected a JSON object")
+
+
+def _topic_of(name: object, config: Settings) -> str:
+    return config.topics_contacts[0] if name in CONTACT_EVENTS else config.topics_events[0]

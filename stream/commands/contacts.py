@@ -1,0 +1,124 @@
+"""`waitline contacts`: who somebody is, and what runs they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream import access, terminal
+from stream.trouble import Trouble
+
+if TYPE_CHECKING:
+    from state.contact import Contact
+
+Document = Mapping[str, Any]
+
+#: How many of the newest runs are shown.
+RUNS_SHOWN = 20
+
+commands = typer.Typer(no_args_is_help=True, help="Look at contacts.")
+
+
+@commands.callback()
+def _contacts() -> None:
+    """Look at contacts."""
+
+
+@commands.command()
+def show(
+    contact: Annotated[
+        str, typer.Argument(metavar="KIND:VALUE", help="Such as email:ann@example.com.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show a contact: identifiers and how they were linked, profile, consent, newest runs.
+
+    Example: waitline contacts show external_id:customer-17
+    """
+    document = access.run(_shown(contact))
+    if as_json:
+        terminal.print_json(document)
+    else:
+        _tell(document)
+
+
+async def _shown(text: str) -> dict[str, Any]:
+    from handlers.record import run_summary
+    from state.postgres.reading_contacts import contact_number_of, load_contact
+    from state.postgres.reading_runs import Wanted, list_runs
+
+    identifier = access.parse_contact(text)
+    async with access.tables(access.settings()) as session:
+        number = await contact_number_of(session, identifier)
+        contact = None if number is None else await load_contact(session, number)
+        if contact is None:
+            raise Trouble(f"nobody is known by {text}: no event has named them yet")
+        runs = await list_runs(session, Wanted(contact_id=number, limit=RUNS_SHOWN))
+    return _document(contact) | {"runs": [run_summary(stored) for stored in runs]}
+
+
+def _document(contact: Contact) -> dict[str, Any]:
+    from state.contact import contact_uuid
+    from state.moment import moment_text
+
+    profile = contact.profile
+    fields = {name: value for name, value in profile.fields.items() if name != "unsubscribed"}
+    return {
+        "id": str(contact_uuid(contact.contact_id)),
+        "created_at": moment_text(contact.created_at),
+        "identifiers": [
+            {
+                "type": link.identifier.kind,
+                "value": link.identifier.value,
+                "linked_at": moment_text(link.linked_at),
+                "linked_by": link.linked_by,
+            }
+            for link in contact.links
+        ],
+        "profile": {**fields, "properties": profile.properties},
+        "consent": {"unsubscribed": profile.is_unsubscribed, "topics": profile.topics},
+    }
+
+
+def _tell(contact: Document) -> None:
+    profile, consent = contact["profile"], contact["consent"]
+    terminal.heading(f"Contact {contact['id']}")
+    named = {name: value for name, value in profile.items() if name != "properties"}
+    topics = [f"{key}: {'in' if joined else 'out'}" for key, joined in consent["topics"].items()]
+    terminal.print_facts(
+        {
+            "first seen": terminal.instant(contact["created_at"]),
+            **named,
+            **{f"properties.{key}": value for key, value in profile["properties"].items()},
+            "unsubscribed": consent["unsubscribed"],
+            "topics": ", ".join(topics),
+        }
+    )
+    terminal.say()
+    terminal.heading("Identifiers")
+    terminal.print_table(
+        ("kind", "value", "linked", "by event"),
+        [
+            (one["type"], one["value"], terminal.instant(one["linked_at"]), one["linked_by"])
+            for one in contact["identifiers"]
+        ],
+        empty="none",
+    )
+    terminal.say()
+    terminal.heading("Newest runs")
+    terminal.print_table(
+        ("id", "automation", "status", "at", "created"),
+        [
+            (
+                run["id"],
+                f"{run['automation_name']} v{run['automation_version']}",
+                f"{run['status']} ({run['activity'] or run['ended_reason']})",
+                run["step_key"],
+                terminal.instant(run["created_at"]),
+            )
+            for run in contact["runs"]
+        ],
+        empty="none yet",
+    )

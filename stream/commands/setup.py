@@ -1,0 +1,96 @@
+"""`waitline migrate`, `topics create` and `config`: what is done once, before the first worker."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream import access, terminal
+
+if TYPE_CHECKING:
+    from stream.topics import TopicState
+
+topics = typer.Typer(no_args_is_help=True, help="Make the Kafka topics.")
+
+
+@topics.callback()
+def _topics() -> None:
+    """Make the Kafka topics."""
+
+
+def migrate() -> None:
+    """Bring the database's schema up to date. Safe to repeat, and for several at once.
+
+    Example: DATABASE_URL=postgresql://localhost/waitline waitline migrate
+    """
+    from state.postgres import migrate as migrations
+
+    config = access.settings()
+    with access.postgres_troubles(config):
+        applied = access.run(migrations.migrate(config.database_url))
+    for name in applied:
+        terminal.say(f"applied {name}")
+    if not applied:
+        terminal.say("nothing to apply: the database is up to date")
+
+
+@topics.command("create")
+def create(
+    partitions: Annotated[
+        int, typer.Option(min=1, max=10_000, help="How many partitions a new topic gets.")
+    ] = 8,
+) -> None:
+    """Make the topics that are missing; those that exist stay as they are.
+
+    Example: waitline topics create --partitions 12
+    """
+    for topic in access.run(_created(partitions)):
+        verb = "created" if topic.is_new else "exists"
+        terminal.say(
+            f"{verb} {topic.name}: {topic.partitions} partitions, "
+            f"records kept {_kept(topic.retention)}"
+        )
+        for warning in topic.warnings:
+            terminal.note(f"warning: {topic.name}: {warning}")
+
+
+def _kept(retention: timedelta | None) -> str:
+    if retention is None:
+        return "for ever"
+    days = retention / timedelta(days=1)
+    return f"for {days:g} days"
+
+
+async def _created(partitions: int) -> list[TopicState]:
+    from stream.clock import SystemClock
+    from stream.kafka import kafka_client_options
+    from stream.topics import create_topics
+
+    config = access.settings()
+    names = (*config.topics_in, config.topics_receipts, config.topics_dead_letters)
+    with access.kafka_troubles(config):
+        return await create_topics(
+            kafka_client_options(config),
+            names,
+            partitions=partitions,
+            retention=config.topic_retention,
+            clock=SystemClock(),
+        )
+
+
+def config(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+) -> None:
+    """List every setting: its variable, value, default and meaning. Passwords are masked.
+
+    Example: WAITLINE_TIMEOUT_GRACE=0 waitline config
+    """
+    from stream.config import describe
+
+    found = describe(access.settings())
+    if as_json:
+        terminal.print_json([setting._asdict() for setting in found])
+        return
+    terminal.print_table(("variable", "value", "default", "meaning"), found, empty="")

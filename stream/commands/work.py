@@ -1,0 +1,86 @@
+"""`waitline run`: workers, in this process or as supervised children."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream import access
+from stream.trouble import FAILED
+
+if TYPE_CHECKING:
+    from stream.config import Settings
+
+
+def run(
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="How many processes; the default is WAITLINE_WORKERS."),
+    ] = None,
+    worker: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run workers until they are told to stop: Ctrl-C or SIGTERM drains, a second one kills.
+
+    They share the partitions: one worker a core is a good measure.
+
+    Example: waitline run --workers 4
+    """
+    from stream.telemetry import configure_logs
+
+    config = access.settings()
+    configure_logs(config.log_format, config.log_level)
+    number = workers or config.workers
+    access.run(_check_schema(config))
+    if worker is not None or number == 1:
+        _work(config, worker or 0)
+    else:
+        raise typer.Exit(_supervise(number))
+
+
+async def _check_schema(config: Settings) -> None:
+    """Refuse a database that lacks migrations before any worker crashes on it."""
+    from state.postgres.migrate import pending
+    from stream.trouble import Trouble
+
+    with access.postgres_troubles(config):
+        missing = await pending(config.database_url)
+    if missing:
+        raise Trouble(f"the database lacks {', '.join(missing)}: run `waitline migrate`")
+
+
+def _work(config: Settings, index: int) -> None:
+    """Be one worker; what ends it too early is logged, since its reader is a log."""
+    import asyncio
+
+    import structlog
+    import uvloop
+
+    from stream.service import run_worker
+
+    structlog.contextvars.bind_contextvars(worker=index)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run_worker(config))
+    except Exception as error:  # noqa: BLE001 - a worker says what ended it, whatever it was
+        trace = error if config.log_level == "DEBUG" else None
+        structlog.get_logger().critical("worker.crashed", causes=_causes(error), exc_info=trace)
+        raise typer.Exit(FAILED) from None
+
+
+def _causes(error: BaseException) -> list[str]:
+    """Return what ended a worker: of a group of failures, each one."""
+    if isinstance(error, BaseExceptionGroup):
+        return [cause for one in error.exceptions for cause in _causes(one)]
+    return [f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"]
+
+
+def _supervise(number: int) -> int:
+    from stream.clock import SystemClock
+    from stream.supervisor import Supervisor
+
+    def command(index: int) -> list[str]:
+        return [sys.executable, "-m", "stream", "run", "--worker", str(index)]
+
+    return Supervisor(command, number, SystemClock()).run()

@@ -1,0 +1,291 @@
+"""The environment, read once: every setting with its meaning, its default and its limits."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from annotated_types import Ge, Le
+from pydantic import Field, FilePath, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stream.accepted import Brokers, PositiveSpan, PostgresUrl, Span, Topic, Topics
+
+PREFIX = "WAITLINE_"
+MASK = "***"
+
+#: In a URL: user:PASSWORD@host, and the ?password=PASSWORD that libpq's form allows.
+_PASSWORDS = re.compile(r"(://[^:/@?]*:).*(?=@)|([?&][a-z]*password=)[^&]*")
+_UNITS = {
+    "day": timedelta(days=1),
+    "hour": timedelta(hours=1),
+    "minute": timedelta(minutes=1),
+    "second": timedelta(seconds=1),
+}
+
+
+class ConfigError(Exception):
+    """The environment cannot be used; one line for each problem, naming the variable."""
+
+
+class Setting(NamedTuple):
+    """One line of `waitline config`."""
+
+    variable: str
+    value: str
+    default: str
+    meaning: str
+
+
+def _seconds(count: float) -> timedelta:
+    return timedelta(seconds=count)
+
+
+class Settings(BaseSettings):
+    """How this process is to run. Every field is a variable; its description is for operators."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    kafka_bootstrap_servers: Brokers = Field(
+        "localhost:9092",
+        validation_alias="KAFKA_BOOTSTRAP_SERVERS",
+        description="The brokers to ask first, as host:port, separated by commas.",
+    )
+    database_url: PostgresUrl = Field(
+        "postgresql://localhost/waitline",
+        validation_alias="DATABASE_URL",
+        description="The Postgres database that holds everything Waitline remembers.",
+    )
+    topics_events: Topics = Field(
+        ("waitline.events",), description="The topics that events are read from."
+    )
+    topics_contacts: Topics = Field(
+        ("waitline.contacts",), description="The topics that contact events are read from."
+    )
+    topics_receipts: Topic = Field(
+        "waitline.receipts", description="The topic that says what each event did."
+    )
+    topics_dead_letters: Topic = Field(
+        "waitline.dead-letters", description="The topic that quarantined records are copied to."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How brokers are spoken to: encrypted (SSL), with a login (SASL)."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How the login is made, with a SASL security protocol."
+    )
+    kafka_sasl_username: str | None = Field(None, description="The login's user name.")
+    kafka_sasl_password: SecretStr | None = Field(None, description="The login's password.")
+    kafka_ssl_cafile: FilePath | None = Field(
+        None, description="The authorities that brokers' certificates are checked by (PEM file)."
+    )
+    kafka_ssl_certfile: FilePath | None = Field(
+        None, description="This client's own certificate, where brokers ask for one (PEM file)."
+    )
+    kafka_ssl_keyfile: FilePath | None = Field(
+        None, description="The key of this client's certificate (PEM file)."
+    )
+    group_id: str = Field(
+        "waitline",
+        min_length=1,
+        max_length=249,
+        description="The consumer group; workers of one group share the partitions.",
+    )
+    stream_epoch: str = Field(
+        "1",
+        min_length=1,
+        max_length=64,
+        description="Names one life of the topics: change it when they were deleted and made anew, "
+        "for offsets begin at 0 again and old ones would mean other records.",
+    )
+    timeout_grace: Span = Field(
+        _seconds(30),
+        description="How long after a wait's deadline its timeout fires, so that an event that "
+        "happened in time and comes a little late still wins; 0 is legal.",
+    )
+    timeout_cap: PositiveSpan = Field(
+        timedelta(minutes=15),
+        description="How long a timeout is held for a partition that does not advance before it "
+        "fires all the same, marked fired_under_lag.",
+    )
+    lookback_slack: Span = Field(
+        _seconds(5),
+        description="How far before its floor a wait still accepts an event, for clocks that "
+        "disagree; 0 is legal.",
+    )
+    max_event_age: PositiveSpan = Field(
+        timedelta(days=7),
+        description="Events that happened longer ago start no run; they still end waits.",
+    )
+    topic_retention: PositiveSpan = Field(
+        timedelta(days=7),
+        description="How long the topics keep records; event ids are remembered 7 days longer.",
+    )
+    batch_max: int = Field(
+        3000, ge=1, le=50_000, description="The most records that one transaction takes."
+    )
+    session_timeout: PositiveSpan = Field(
+        _seconds(30),
+        description="After how long a silent worker loses its partitions; at least three "
+        "heartbeats long.",
+    )
+    heartbeat_interval: PositiveSpan = Field(
+        _seconds(3), description="How often a worker tells the broker that it lives."
+    )
+    rebalance_timeout: PositiveSpan = Field(
+        _seconds(60), description="How long workers have to give partitions up in a rebalance."
+    )
+    drain_timeout: PositiveSpan = Field(
+        _seconds(20),
+        description="How long a stopping worker may take to finish what it has begun; shorter "
+        "than the rebalance timeout.",
+    )
+    stall_timeout: PositiveSpan = Field(
+        _seconds(60),
+        description="After how long without progress, with records waiting, the watchdog renews "
+        "the connection, and then the process.",
+    )
+    command_timeout: PositiveSpan = Field(
+        _seconds(30), description="How long one SQL statement may take."
+    )
+    pool_max: int = Field(8, ge=1, le=100, description="The most Postgres connections a worker.")
+    sender: Literal["recorder"] = Field(
+        "recorder",
+        description="Who delivers messages; the recorder writes each one as a file.",
+    )
+    outbox_dir: Path = Field(
+        Path("outbox"),
+        description="The recorder's folder: one .eml file an e-mail, one .json file a push.",
+    )
+    send_concurrency: int = Field(
+        16, ge=1, le=1000, description="How many messages a worker sends at the same time."
+    )
+    send_attempts_max: int = Field(
+        8, ge=1, le=100, description="How often a send is tried before its step fails."
+    )
+    send_lease: PositiveSpan = Field(
+        _seconds(60),
+        description="How long a claimed send belongs to its worker before another may take it.",
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="The form of logs; auto is console on a terminal, else json."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="The least urgent log lines that are written."
+    )
+    workers: int = Field(
+        1, ge=1, le=64, description="How many worker processes `waitline run` starts."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Settings:
+        if misfits := list(_misfits(self)):
+            raise ValueError("\n".join(misfits))
+        return self
+
+    @property
+    def topics_in(self) -> tuple[str, ...]:
+        """Return all topics that are read."""
+        return self.topics_events + self.topics_contacts
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        ConfigError: with a line for each variable that cannot be used, and what is accepted.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [_line(problem) for problem in error.errors(include_url=False)]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def describe(settings: Settings) -> list[Setting]:
+    """Return every setting for people to read; passwords are masked."""
+    return [
+        Setting(
+            _variable(name),
+            _shown(getattr(settings, name)),
+            _shown(field.default),
+            str(field.description),
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def _variable(name: str) -> str:
+    alias = Settings.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + name.upper()
+
+
+def _misfits(settings: Settings) -> Iterator[str]:
+    """Say which settings, each right by itself, do not fit together."""
+    if settings.session_timeout < 3 * settings.heartbeat_interval:
+        yield f"{PREFIX}SESSION_TIMEOUT: expected at least 3 times {PREFIX}HEARTBEAT_INTERVAL"
+    if settings.drain_timeout >= settings.rebalance_timeout:
+        yield f"{PREFIX}DRAIN_TIMEOUT: expected less than {PREFIX}REBALANCE_TIMEOUT"
+    topics = [*settings.topics_in, settings.topics_receipts, settings.topics_dead_letters]
+    for topic, times in Counter(topics).items():
+        if times > 1:
+            yield f"{PREFIX}TOPICS_...: expected each topic in one place, {topic} is in {times}"
+    if settings.kafka_security_protocol.startswith("SASL"):
+        for name in ("kafka_sasl_username", "kafka_sasl_password"):
+            if getattr(settings, name) is None:
+                yield f"{_variable(name)}: expected with SASL in {PREFIX}KAFKA_SECURITY_PROTOCOL"
+
+
+def _line(problem: ErrorDetails) -> str:
+    if not problem["loc"]:  # settings that do not fit together; the text names them
+        return str(problem["ctx"]["error"])
+    name = str(problem["loc"][0]).lower()
+    return f"{_variable(name)}: {_expected(problem, Settings.model_fields[name])}"
+
+
+def _expected(problem: ErrorDetails, field: FieldInfo) -> str:
+    context = problem.get("ctx", {})
+    if problem["type"] == "value_error":
+        return str(context["error"])
+    if problem["type"] == "literal_error":
+        return f"expected one of {context['expected']}"
+    if field.annotation is int:
+        least = next(limit.ge for limit in field.metadata if isinstance(limit, Ge))
+        most = next(limit.le for limit in field.metadata if isinstance(limit, Le))
+        return f"expected a whole number from {least} to {most}"
+    return problem["msg"]
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case SecretStr():
+            return MASK
+        case timedelta():
+            return _span_shown(value)
+        case tuple():
+            return ",".join(map(str, value))
+        case _:
+            return _PASSWORDS.sub(rf"\1\2{MASK}", str(value))
+
+
+def _span_shown(span: timedelta) -> str:
+    for unit, length in _UNITS.items():
+        count, rest = divmod(span, length)
+        if count and not rest:
+            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return f"{span.total_seconds():g}"

@@ -1,0 +1,1 @@
+"""The only outgoing I/O: one module for each way to send a message."""

@@ -1,0 +1,77 @@
+"""A sender that writes each message as a file: `<message id>.eml` for e-mail, `.json` for push."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from email import policy
+from email.message import EmailMessage
+from email.utils import format_datetime
+from pathlib import Path
+
+from state.effect import Effect
+from state.moment import moment_text
+from stream.senders.sender import Accepted, Outcome
+
+#: The sender's address where neither step nor template says one.
+DEFAULT_FROM = "waitline@localhost"
+
+#: Lines as long as mail allows, so that a key is not folded into encoded words.
+PLAIN = policy.default.clone(max_line_length=998)
+
+
+class Recorder:
+    """Writes messages into a folder. A key that was written before is not written again (F2)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def send(self, effect: Effect) -> Outcome:
+        """Write the message's file, whole or not at all."""
+        await asyncio.to_thread(self._write, effect)
+        return Accepted(provider_id=f"recorder:{effect.effect_id}")
+
+    def _write(self, effect: Effect) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        is_email = effect.channel == "email"
+        name = f"{effect.effect_id}.{'eml' if is_email else 'json'}"
+        if (self._folder / name).exists():
+            return
+        content = _email(effect) if is_email else _push(effect)
+        # Two relays may write the same key at once: each its own file, and the last rename wins
+        # with the same bytes.
+        partial = self._folder / f".{name}.{os.getpid()}"
+        partial.write_bytes(content)
+        partial.replace(self._folder / name)
+
+
+def _email(effect: Effect) -> bytes:
+    message = EmailMessage(PLAIN)
+    said = effect.message
+    message["Message-ID"] = f"<{effect.effect_id}@waitline>"
+    message["Date"] = format_datetime(effect.created_at)
+    message["From"] = str(said.get("from") or DEFAULT_FROM)
+    message["To"] = str(said["to"])
+    message["Subject"] = str(said.get("subject") or "")
+    if said.get("reply_to"):
+        message["Reply-To"] = str(said["reply_to"])
+    message["X-Waitline-Key"] = effect.key
+    text, html = said.get("text"), said.get("html")
+    if text is not None or html is None:
+        message.set_content(str(text or ""))
+        if html is not None:
+            message.add_alternative(str(html), subtype="html")
+    else:
+        message.set_content(str(html), subtype="html")
+    return message.as_bytes()
+
+
+def _push(effect: Effect) -> bytes:
+    document = {
+        "id": str(effect.effect_id),
+        "key": effect.key,
+        "created_at": moment_text(effect.created_at),
+        **effect.message,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False).encode()

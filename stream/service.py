@@ -1,0 +1,170 @@
+"""One worker: its parts, wired once, and the way they end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from handlers.world import Rules
+from state.postgres.migrate import pending
+from state.postgres.store import PostgresStore
+from state.turn import Moved, Unavailable
+from stream.announcer import Announcer
+from stream.clock import Clock, SystemClock
+from stream.config import ConfigError, Settings
+from stream.consumer import Consumer
+from stream.kafka import kafka_client_options
+from stream.processor import Processor
+from stream.producer import Publisher
+from stream.relay import Relay, RelayLimits
+from stream.senders.recorder import Recorder
+from stream.telemetry import Counters
+from stream.wake import Wake
+
+#: How often partitions of tables are made ahead and what is over is forgotten, in seconds.
+HOUSEKEEPING_SECONDS = 600.0
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """The parts of one worker process, each with a `run` of its own."""
+
+    def __init__(
+        self, settings: Settings, store: PostgresStore, publisher: Publisher, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self.counters = Counters()
+        self._processor = Processor(store, rules_of(settings), clock, self.counters)
+        self._wake = Wake(store, self._processor, clock)
+        self._relay = Relay(
+            store,
+            self._processor,
+            Recorder(settings.outbox_dir),
+            clock,
+            self.counters,
+            RelayLimits(settings.send_concurrency, settings.send_lease, settings.send_attempts_max),
+        )
+        topics = {
+            "receipts": settings.topics_receipts,
+            "dead-letters": settings.topics_dead_letters,
+        }
+        self._announcer = Announcer(store, publisher, topics, clock)
+        self._consumer = Consumer(
+            settings,
+            store,
+            clock,
+            self.counters,
+            self._processor.apply_batch,
+            lambda: self._wake.is_pressing,
+        )
+
+    def stop(self) -> None:
+        """Ask for an orderly end."""
+        self._stopping.set()
+        self._consumer.stop()
+
+    async def run(self) -> None:
+        """Work until stopped: the batch in flight is finished, partitions are given back."""
+        async with asyncio.TaskGroup() as group:
+            parts = [
+                group.create_task(part)
+                for part in (
+                    self._wake.run(),
+                    self._relay.run(),
+                    self._announcer.run(),
+                    self._keep_house(),
+                )
+            ]
+            consumer = group.create_task(self._consumer.run())
+            await self._stopping.wait()
+            log.info("worker.draining")
+            async with asyncio.timeout(self._settings.drain_timeout.total_seconds()):
+                await consumer
+            # What is cut short here holds a lease or a lock, and is done again by its key.
+            for part in parts:
+                part.cancel()
+
+    async def _keep_house(self) -> None:
+        while True:
+            try:
+                await self._store.keep_house(await self._store.database_now())
+            except (Moved, Unavailable) as fault:
+                log.warning("housekeeping.retried", reason=str(fault))
+            await self._clock.sleep(self._clock.jittered(HOUSEKEEPING_SECONDS))
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Return the durations that decisions obey."""
+    return Rules(
+        grace=settings.timeout_grace,
+        cap=settings.timeout_cap,
+        slack=settings.lookback_slack,
+        event_age_max=settings.max_event_age,
+        topic_retention=settings.topic_retention,
+    )
+
+
+async def run_worker(settings: Settings) -> None:
+    """Run one worker until SIGTERM or SIGINT; a second one leaves at once.
+
+    Raises:
+        ConfigError: the database is not migrated.
+    """
+    missing = await pending(str(settings.database_url))
+    if missing:
+        raise ConfigError(f"the database lacks {', '.join(missing)}: run `waitline migrate`")
+    assert __debug__, "assertions are part of the engine: do not run Python with -O"
+    async with _opened(settings) as worker:
+        _obey_signals(worker)
+        # What was imported and wired stays: the collector need not walk it again (a worker spent
+        # an eighth of its time there).
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 100)
+        log.info("worker.started", pid=os.getpid())
+        await worker.run()
+    log.info("worker.drained")
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Worker]:
+    clock = SystemClock()
+    store = await PostgresStore.open(
+        str(settings.database_url),
+        worker_id=f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()}",
+        stream_epoch=settings.stream_epoch,
+        pool_max=settings.pool_max,
+        command_timeout=settings.command_timeout.total_seconds(),
+    )
+    publisher = Publisher(kafka_client_options(settings), clock)
+    try:
+        await publisher.start()
+        yield Worker(settings, store, publisher, clock)
+    finally:
+        await publisher.stop()
+        await store.close()
+
+
+def _obey_signals(worker: Worker) -> None:
+    loop = asyncio.get_running_loop()
+    asked = 0
+
+    def end() -> None:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            os._exit(1)
+        worker.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from handlers.hold import LagVerdict, judge_lag
 from handlers.waits import arms_of
 from handlers.world import World
 from state.run import Run, Sending, Sleeping, Waiting
-from state.turn import Audited, ClosedWait
+from state.turn import HOLD_NOTICE, Audited, ClosedWait
 
 
 class TimerDue(NamedTuple):
@@ -30,10 +30,6 @@ class Release(NamedTuple):
     run_id: UUID
     who: str
     why: str
-
-
-#: A timer held for less than this is on time: lows are refreshed a few times a second (rule T2).
-HOLD_NOTICE = timedelta(seconds=2)
 
 
 def apply_timer(world: World, timer: TimerDue) -> None:

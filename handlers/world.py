@@ -24,6 +24,9 @@ from state.turn import (
     StoredEvent,
 )
 
+#: The evidence of one event, in the order in which it was judged.
+Findings = list[Finding]
+
 #: The owner of an identifier that was released in this turn.
 NOBODY = 0
 
@@ -281,7 +284,3 @@ class World:
 
 def _with_links(contact: Contact, links: tuple[Link, ...]) -> Contact:
     return Contact(contact.contact_id, contact.created_at, links, contact.profile)
-
-
-class Findings(list[Finding]):
-    """The evidence of one event, in the order in which it was judged."""

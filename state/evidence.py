@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -51,6 +50,3 @@ class Finding:
         if self.values:
             found["values"] = [check._asdict() for check in self.values]
         return found
-
-
-Document = Mapping[str, object]

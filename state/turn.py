@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,6 +19,9 @@ from state.effect import Answer, Effect
 from state.event import Coordinates, Event, Identifier, Rejected
 from state.evidence import Finding
 from state.run import LateMatch, Resolved, Run
+
+#: A timer held for less than this is on time: lows are refreshed a few times a second (rule T2).
+HOLD_NOTICE = timedelta(seconds=2)
 
 
 class Moved(Exception):

@@ -106,7 +106,11 @@ class Relay:
             due_in_seconds=round(due_in.total_seconds(), 1),
         )
         error = {"code": outcome.code, "text": outcome.text}
-        await self._store.postpone_effect(effect.effect_id, due_in, error)
+        try:
+            await self._store.postpone_effect(effect.effect_id, due_in, error)
+        except (Moved, Unavailable) as fault:
+            # It must not stop the sends beside it; its lease ends, and then it is tried again.
+            log.warning("effect.not_postponed", effect_id=str(effect.effect_id), reason=str(fault))
 
 
 def _answer(effect: Effect, attempts: int, outcome: Outcome) -> Answer:

@@ -195,7 +195,13 @@ def _joined(snapshot: Snapshot, parts: Sequence[Changes]) -> Changes:
 
 def _add_intake(changes: Changes, intake: Intake, work: Work) -> None:
     changes.quarantined[:0] = [*work.quarantined, *intake.quarantined]
-    changes.names = intake.names
+    # A record without a usable timestamp counts as recorded now.
+    changes.names = [
+        seen._replace(
+            first_at=min(seen.first_at, changes.now), last_at=min(seen.last_at, changes.now)
+        )
+        for seen in intake.names
+    ]
     changes.positions = list(work.positions)
     changes.tally["events"] += len(intake.events)
     changes.tally["unclaimed"] += intake.unclaimed

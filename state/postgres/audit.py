@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from state.postgres.codec import optional_json
 from state.postgres.session import Session
+from state.turn import Audited
 
 RECORD = """
 insert into audit (at, who, what, target, before, after) values ($1, $2, $3, $4, $5, $6)
@@ -33,3 +34,10 @@ async def record(
     await session.run(
         RECORD, action.at, action.who, what, target, optional_json(before), optional_json(after)
     )
+
+
+async def save_audited(session: Session, audited: Sequence[Audited], now: datetime) -> None:
+    """Write down what operators did through the door; few at a time, so one by one."""
+    for each in audited:
+        change = (each.before, each.after)
+        await record(session, Action(each.who, now), each.what, each.target, change)

@@ -34,9 +34,11 @@ KNOWN_CONTACTS = """
 select contact_id from contacts where contact_id = any($1::bigint[]) and deleted_at is null
 """
 
+#: A record may claim to come from the far future; nobody was first seen there.
 NEW_CONTACTS = """
 insert into contacts (contact_id, created_at)
-select * from unnest($1::bigint[], $2::timestamptz[])
+select contact_id, least(created_at, statement_timestamp())
+from unnest($1::bigint[], $2::timestamptz[]) as new (contact_id, created_at)
 """
 
 #: Sorted, so that two workers with the same identifiers wait for each other one way only. A

@@ -16,12 +16,15 @@ CONNECT_SECONDS = 10.0
 #: A question that takes longer is one that no index answers: better to say so.
 STATEMENT_SECONDS = 20
 
+#: Tables may be large and their statistics cold: what an index can answer must not read them whole
+#: (performance.md, trap 1). What none can answer still may.
 SETTINGS = {
     "application_name": "waitline reading",
     "default_transaction_read_only": "on",
     "statement_timeout": f"{STATEMENT_SECONDS}s",
     "lock_timeout": "5s",
     "jit": "off",
+    "enable_seqscan": "off",
 }
 
 

@@ -82,10 +82,18 @@ select run_id, step_key, late from closed_waits
 where contact_id = any($1::bigint[]) and run_id = any($2::uuid[]) and late is not null
 """
 
+#: Those with a deadline come by the index of timers; without one, they come last.
 WAITS = """
 select run_id, automation_id, name, version, step_key, contact_id, state, deadline, due_at, is_held
-from runs_active join automations using (automation_id)
-where activity = 'waiting'
+from (
+  (select * from runs_active where not is_held and due_at is not null and activity = 'waiting'
+   order by due_at limit $1)
+  union all
+  (select * from runs_active where is_held and due_at is not null and activity = 'waiting'
+   order by due_at limit $1)
+  union all
+  (select * from runs_active where due_at is null and activity = 'waiting' limit $1)
+) as open join automations using (automation_id)
 order by due_at nulls last, run_id
 limit $1
 """

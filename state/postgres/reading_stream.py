@@ -21,7 +21,10 @@ order by topic, partition
 HELD = "select count(*) from runs_active where is_held and due_at is not null"
 
 OLDEST_DUE = """
-select min(due_at) from runs_active where holds_for_lag and due_at <= statement_timestamp()
+select least(
+  (select min(due_at) from runs_active where is_held and due_at is not null),
+  (select min(due_at) from runs_active
+   where not is_held and due_at <= statement_timestamp() and holds_for_lag))
 """
 
 

@@ -22,7 +22,7 @@ from state.postgres.codec import (
 )
 from state.postgres.session import Record, Session
 from state.run import ACTIVITY, Run, Sending, Sleeping, Waiting
-from state.turn import RunChange
+from state.turn import HOLD_NOTICE, RunChange
 
 RUNS_OF_CONTACTS = """
 select run_id, contact_id, automation_id, version, activity, step_key, due_at, holds_for_lag,
@@ -32,12 +32,17 @@ where contact_id = any($1::bigint[])
 order by created_at, run_id
 """
 
-#: A held timer is due again once every partition has been consumed up to it, or when the caller
-#: wants to see whether the cap fires it (rule W4). `low` is null while one was never consumed.
+#: A timer that lag may hold is due once every partition has been consumed up to it; before that
+#: once, to be marked as held, and when the caller wants to see whether the cap fires it (rule W4).
+#: `low` is null while one was never consumed.
 DUE = """
 select contact_id, run_id from (
   (select contact_id, run_id, due_at from runs_active
-   where not is_held and due_at <= statement_timestamp()
+   where not is_held and due_at <= statement_timestamp() and (not holds_for_lag
+     or due_at <= statement_timestamp() - $4::interval
+     or due_at <= (
+       select case when bool_and(low is not null) then min(low) end
+       from partitions where stream_epoch = $2))
    order by due_at limit $1)
   union all
   (select contact_id, run_id, due_at from runs_active
@@ -84,7 +89,7 @@ async def load_due(
     session: Session, limit: int, stream_epoch: str, *, include_held: bool
 ) -> list[tuple[int, UUID]]:
     """Return contact and run of timers that are due by the database's clock, the oldest first."""
-    rows = await session.rows(DUE, limit, stream_epoch, include_held)
+    rows = await session.rows(DUE, limit, stream_epoch, include_held, HOLD_NOTICE)
     return [(contact_id, run_id) for contact_id, run_id in rows]
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from state.automation import StoredVersion
 from state.contact import Contact
 from state.event import Identifier
+from state.postgres.audit import save_audited
 from state.postgres.catalogue import load_definitions, read_revision
 from state.postgres.closed_waits import load_closed_waits, save_closed_waits
 from state.postgres.contacts import claim, load_links, lock, resolve, save_contacts
@@ -130,6 +131,7 @@ class PostgresTransaction:
         await save_duplicates(session, changes.duplicates, epoch, now)
         await save_notes(session, changes.identity_notes, epoch, now)
         await count_names(session, changes.names)
+        await save_audited(session, changes.audited, now)
         await save_quarantined(session, changes.quarantined, epoch, now)
         await save_outgoing(session, changes.receipts, changes.quarantined, now)
         await leave_mark(session, self._lane, self.turn, now)

@@ -63,7 +63,7 @@ def test_a_deadline_is_counted_from_now():
     ],
 )
 def test_a_wait_wants_to_look_back_to_its_floor(since, back):
-    """W2: the floor is the run's start, or what `since` says; where it is bounded, see test_waits."""
+    """W2: the floor is the run's start, or what `since` says; test_waits has its bounds."""
     assert wait(since=since).floor == NOW - back
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from state.postgres.session import Session
     from stream.config import Settings
     from stream.peek import Peek
+    from stream.processor import Processor
 
 T = TypeVar("T")
 
@@ -32,9 +33,19 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work; libraries keep quiet, since what fails is said once, in our words."""
     import asyncio
 
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    return asyncio.run(work)
+    with _quiet("aiokafka"), _quiet("asyncio"):
+        return asyncio.run(work)
+
+
+@contextmanager
+def _quiet(library: str) -> Iterator[None]:
+    logger = logging.getLogger(library)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @asynccontextmanager
@@ -57,6 +68,29 @@ async def operating(config: Settings) -> AsyncIterator[Session]:
         try:
             async with store.session() as session:
                 yield session
+        finally:
+            await store.close()
+
+
+@asynccontextmanager
+async def door(config: Settings) -> AsyncIterator[Processor]:
+    """Open the door for an operator's command: it takes its turn like everything else."""
+    from state.postgres.store import PostgresStore
+    from stream.clock import SystemClock
+    from stream.processor import Processor
+    from stream.service import rules_of
+    from stream.telemetry import Counters
+
+    with postgres_troubles(config):
+        clock = SystemClock()
+        store = await PostgresStore.open(
+            config.database_url,
+            worker_id=f"cli:{clock.new_id()}",
+            stream_epoch=config.stream_epoch,
+            pool_max=2,
+        )
+        try:
+            yield Processor(store, rules_of(config), clock, Counters())
         finally:
             await store.close()
 

@@ -19,9 +19,11 @@ from stream.commands import (
     events,
     explain,
     publish,
+    release,
     runs,
     setup,
     stream_state,
+    waits,
     work,
 )
 from stream.trouble import FAILED, Trouble
@@ -56,8 +58,9 @@ app.add_typer(automations.commands, name="automations", rich_help_panel=_OPERATE
 app.command(rich_help_panel=_OPERATE)(publish.publish)
 app.command(rich_help_panel=_OPERATE)(work.run)
 app.command(rich_help_panel=_LOOK)(explain.explain)
+runs.commands.command()(release.release)
 app.add_typer(runs.commands, name="runs", rich_help_panel=_LOOK)
-app.command(rich_help_panel=_LOOK)(runs.waits)
+app.command(rich_help_panel=_LOOK)(waits.waits)
 app.command(rich_help_panel=_LOOK)(stream_state.lag)
 app.add_typer(events.commands, name="events", rich_help_panel=_LOOK)
 app.add_typer(contacts.commands, name="contacts", rich_help_panel=_LOOK)

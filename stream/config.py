@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from annotated_types import Ge, Le
-from pydantic import Field, FilePath, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -41,6 +41,10 @@ class Setting(NamedTuple):
     value: str
     default: str
     meaning: str
+
+
+def _upper(raw: object) -> object:
+    return raw.upper() if isinstance(raw, str) else raw
 
 
 def _seconds(count: float) -> timedelta:
@@ -183,8 +187,8 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="The form of logs; auto is console on a terminal, else json."
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="The least urgent log lines that are written."
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = (
+        Field("INFO", description="The least urgent log lines that are written.")
     )
     workers: int = Field(
         1, ge=1, le=64, description="How many worker processes `waitline run` starts."

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: Wide enough that nothing is folded where there is no screen.
 _PIPE_WIDTH = 100_000
 
+#: Columns that are copied from the screen, and therefore stay on one line.
+_WHOLE = frozenset({"id", "run", "run id", "message"})
+
 
 def print_json(document: object) -> None:
     """Print a document as JSON, and nothing else."""
@@ -53,7 +56,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty:
     console = _console()
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=not console.is_terminal)
+        is_whole = column in _WHOLE or not console.is_terminal
+        table.add_column(column, overflow="fold", no_wrap=is_whole)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     console.print(table)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream import access, terminal
+from stream.operator import who_operates
 from stream.trouble import MISUSED, Trouble
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ async def _applied(files: Sequence[Path], *, is_dry: bool) -> list[tuple[Applied
                 for one in prepared.publications
             }
             applied = await apply_automations(
-                session, prepared.publications, prepared.templates, _who()
+                session, prepared.publications, prepared.templates, who_operates()
             )
             if is_dry:
                 raise _DryRun
@@ -189,14 +190,14 @@ async def _set(name: str, *, is_enabled: bool) -> bool:
     from state.postgres.automations import set_enabled
 
     async with access.operating(access.settings()) as session, _named(session, name):
-        return await set_enabled(session, name, is_enabled, _who())
+        return await set_enabled(session, name, is_enabled, who_operates())
 
 
 async def _deleted(name: str) -> None:
     from state.postgres.automations import delete_automation
 
     async with access.operating(access.settings()) as session, _named(session, name):
-        await delete_automation(session, name, _who())
+        await delete_automation(session, name, who_operates())
 
 
 @asynccontextmanager
@@ -233,15 +234,3 @@ def _version(version: VersionRow) -> dict[str, Any]:
         "listens_to": version.names,
         "definition": version.definition,
     }
-
-
-def _who() -> str:
-    """Return who is at the keyboard, for the audit log."""
-    import getpass
-    import socket
-
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = "unknown"
-    return f"cli:{user}@{socket.gethostname()}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream import access, terminal
+from stream.commands.run_told import status_text
 from stream.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _tell(contact: Document) -> None:
             (
                 run["id"],
                 f"{run['automation_name']} v{run['automation_version']}",
-                f"{run['status']} ({run['activity'] or run['ended_reason']})",
+                status_text(run),
                 run["step_key"],
                 terminal.instant(run["created_at"]),
             )

@@ -1,19 +1,14 @@
-"""`waitline runs` and `waits`: what runs are doing, and what they did."""
+"""`waitline runs`: what runs are doing, and what they did."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from stream import access, terminal
+from stream.commands.run_told import status_text, tell_run
 from stream.trouble import MISUSED, Trouble
-
-if TYPE_CHECKING:
-    from state.reading import WaitRow
-
-Document = Mapping[str, Any]
 
 STATUSES = ("running", "completed", "failed", "cancelled")
 
@@ -46,7 +41,7 @@ def list_(
             (
                 run["id"],
                 f"{run['automation_name']} v{run['automation_version']}",
-                _status(run),
+                status_text(run),
                 run["step_key"],
                 f"{run['resolved_identity_type']}:{run['resolved_identity_value']}",
                 run["trigger_event"]["event"],
@@ -71,38 +66,7 @@ def show(
     if as_json:
         terminal.print_json(record)
     else:
-        _tell(record)
-
-
-def waits(
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
-) -> None:
-    """List open waits, those that are due first: who waits for what, since when, until when.
-
-    Example: waitline waits --limit 20
-    """
-    found = access.run(_waits(limit))
-    if as_json:
-        terminal.print_json(found)
-        return
-    terminal.print_table(
-        ("run", "automation", "step", "waits for", "contact", "since", "deadline", "held for lag"),
-        [
-            (
-                wait["run_id"],
-                wait["automation"],
-                wait["step_key"],
-                ", ".join(wait["events"]),
-                wait["contact_id"],
-                terminal.instant(wait["opened_at"]),
-                terminal.instant(wait["deadline"]),
-                wait["held_for_lag"],
-            )
-            for wait in found
-        ],
-        empty="nothing waits",
-    )
+        tell_run(record)
 
 
 async def _listed(
@@ -145,155 +109,3 @@ async def _shown(run_id: str) -> dict[str, Any]:
     if not found:
         raise Trouble(f"there is no run {run_id}: `waitline runs list` shows the newest")
     return run_record(*view_of(found[0]))
-
-
-async def _waits(limit: int) -> list[dict[str, Any]]:
-    from handlers.catalogue import compile_version
-    from state.postgres.reading_runs import open_waits, versions_of
-
-    async with access.tables(access.settings()) as session:
-        rows = await open_waits(session, limit)
-        stored = await versions_of(session, {(row.automation_id, row.version) for row in rows})
-    versions = {key: compile_version(*row) for key, row in stored.items()}
-    return [_wait(row, versions[row.automation_id, row.version]) for row in rows]
-
-
-def _wait(row: WaitRow, version: Any) -> dict[str, Any]:
-    from handlers.waits import names_of
-    from state.contact import contact_uuid
-    from state.moment import moment_text
-
-    def text(at: Any) -> str | None:
-        return None if at is None else moment_text(at)
-
-    return {
-        "run_id": str(row.run_id),
-        "automation": row.automation_name,
-        "automation_version": row.version,
-        "step_key": row.step_key,
-        "events": names_of(version, row.step_key),
-        "contact_id": str(contact_uuid(row.contact_id)),
-        "opened_at": text(row.opened_at),
-        "floor": text(row.floor),
-        "deadline": text(row.deadline),
-        "due_at": text(row.due_at),
-        "held_for_lag": row.is_held,
-    }
-
-
-# --- a run, told ----------------------------------------------------------------------------------
-
-
-def _status(run: Document) -> str:
-    return f"{run['status']} ({run['activity'] or run['ended_reason']})"
-
-
-def _tell(run: Document) -> None:
-    event = run["trigger_event"]
-    terminal.heading(f"{run['automation_name']} v{run['automation_version']}: {_status(run)}")
-    facts = {
-        "run": run["id"],
-        "contact": run["contact_id"],
-        "known by": f"{run['resolved_identity_type']} {run['resolved_identity_value']}, "
-        f"{run['resolved_identity_path']}",
-        "started by": f"{event['event']} {event['id']}, "
-        f"{event['topic']}/{event['partition']}/{event['offset']}",
-        "occurred": terminal.instant(event["occurred_at"]),
-        "started": terminal.instant(run["started_at"]),
-        "ended": terminal.instant(run["completed_at"]),
-    }
-    if run["error"] is not None:
-        error = run["error"]
-        facts["error"] = f"step {error['step_key']}: {error['code']}: {error['message']}"
-    terminal.print_facts(facts)
-    _tell_steps(run["steps"])
-    _tell_waits(run["waits"])
-    _tell_messages(run["messages"])
-
-
-def _tell_steps(steps: Sequence[Document]) -> None:
-    _section("Steps")
-    terminal.print_table(
-        ("step", "type", "status", "branch", "started", "completed"),
-        [
-            (
-                step["key"],
-                step["type"],
-                step["status"],
-                step["branch_taken"],
-                terminal.instant(step["started_at"]),
-                terminal.instant(step["completed_at"]),
-            )
-            for step in steps
-        ],
-        empty="none yet",
-    )
-
-
-def _tell_waits(waits: Sequence[Document]) -> None:
-    if not waits:
-        return
-    _section("Waits")
-    terminal.print_table(
-        ("step", "waited for", "status", "opened", "until", "closed", "by", "remarks"),
-        [
-            (
-                wait["step_key"],
-                ", ".join(wait["events"]),
-                wait["status"],
-                terminal.instant(wait["opened_at"]),
-                terminal.instant(wait["deadline"]),
-                terminal.instant(wait["closed_at"]),
-                _closed_by(wait),
-                _remarks(wait),
-            )
-            for wait in waits
-        ],
-        empty="",
-    )
-
-
-def _closed_by(wait: Document) -> str | None:
-    event = wait["resumed_by_event"]
-    if event is None:
-        return None
-    return f"{event['event']} {event['id']} of {terminal.instant(event['occurred_at'])}"
-
-
-def _remarks(wait: Document) -> str:
-    said = []
-    if wait["held_for_lag"]:
-        said.append("held for lag")
-    if wait.get("fired_under_lag"):
-        said.append("fired under lag")
-    if wait["late_match"] is not None:
-        late = wait["late_match"]
-        said.append(f"{late['event_id']} came {late['lateness_seconds']:.1f} s late")
-    return ", ".join(said)
-
-
-def _tell_messages(messages: Sequence[Document]) -> None:
-    if not messages:
-        return
-    _section("Messages")
-    terminal.print_table(
-        ("message", "channel", "step", "to", "says", "status", "last event"),
-        [
-            (
-                message["id"],
-                message["channel"],
-                message["step_key"],
-                message["to"],
-                message.get("subject", message.get("title")),
-                message["status"],
-                message["last_event"],
-            )
-            for message in messages
-        ],
-        empty="",
-    )
-
-
-def _section(title: str) -> None:
-    terminal.say()
-    terminal.heading(title)

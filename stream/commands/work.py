@@ -73,7 +73,8 @@ def _causes(error: BaseException) -> list[str]:
     """Return what ended a worker: of a group of failures, each one."""
     if isinstance(error, BaseExceptionGroup):
         return [cause for one in error.exceptions for cause in _causes(one)]
-    return [f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"]
+    name, said = type(error).__name__, str(error).split("\n", 1)[0]
+    return [said if said.startswith(name) else f"{name}: {said}"]
 
 
 def _supervise(number: int) -> int:

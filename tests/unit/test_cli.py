@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
 import subprocess
 import sys
@@ -47,6 +49,8 @@ class Said(NamedTuple):
 @pytest.fixture
 def waitline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run a command in this process, with servers that are not there."""
+    for variable in [name for name in os.environ if name.startswith("WAITLINE_")]:
+        monkeypatch.delenv(variable)
     monkeypatch.setenv("DATABASE_URL", "postgresql://waitline:secret@127.0.0.1:1/nowhere")
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     monkeypatch.setenv("COLUMNS", "100")
@@ -167,6 +171,13 @@ def test_kafka_that_cannot_be_reached_is_named(waitline, command: list[str]) -> 
     assert found.code == 1
     assert "Kafka at 127.0.0.1:1 cannot be used" in found.err
     assert len(found.err.splitlines()) == 2
+
+
+def test_libraries_are_quiet_only_while_a_command_asks_its_question(waitline) -> None:
+    """A worker in this process must still hear them: `run` asks before it works."""
+    before = logging.getLogger("aiokafka").level
+    waitline("topics", "create")
+    assert logging.getLogger("aiokafka").level == before
 
 
 def test_what_should_not_happen_is_said_in_a_line_and_traced_only_on_demand(

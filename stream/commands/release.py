@@ -1,0 +1,75 @@
+"""`waitline runs release`: an operator's word against the lag that holds a timer (rule W4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream import access, terminal
+from stream.operator import who_operates
+from stream.trouble import MISUSED, Trouble
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from state.run import Run
+
+
+def release(
+    run_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Runs that are held.")],
+    why: Annotated[str, typer.Option(help="The reason, for the audit log.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would fire, and change nothing.")
+    ] = False,
+) -> None:
+    """Fire held timers although events that should be first may still lie unread in Kafka.
+
+    A timeout is held while a partition is unowned, paused or behind; `waitline lag` says which.
+    Release it only when that partition will not come back. What is not due stays as it is.
+
+    Example: waitline runs release 5dda258d-eac9-559c-96b4-5af441218dcd --dry-run
+    --why "partition 3 was deleted"
+    """
+    released = access.run(_released([_parsed(text) for text in run_ids], why, is_dry=dry_run))
+    for line in released:
+        terminal.say(line)
+
+
+def _parsed(text: str) -> UUID:
+    from uuid import UUID
+
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Trouble(f'"{text}" is no run id: `waitline waits` lists them', MISUSED) from None
+
+
+async def _released(run_ids: list[UUID], why: str, *, is_dry: bool) -> list[str]:
+    from handlers.timer import Release
+
+    config = access.settings()
+    runs = await _active(run_ids)
+    held = [run for run in runs.values() if getattr(run.parked, "is_held", False)]
+    if not is_dry:
+        releases = [Release(run.contact_id, run.run_id, who_operates(), why) for run in held]
+        async with access.door(config) as processor:
+            await processor.apply_releases(releases)
+    fired = {run.run_id for run in held}
+    verb = "would fire" if is_dry else "fired"
+    return [
+        f"{run_id}: {verb}" if run_id in fired else f"{run_id}: {_why_not(runs.get(run_id))}"
+        for run_id in run_ids
+    ]
+
+
+async def _active(run_ids: list[UUID]) -> dict[UUID, Run]:
+    from state.postgres.reading_runs import find_runs
+
+    async with access.tables(access.settings()) as session:
+        stored = await find_runs(session, run_ids)
+    return {one.run.run_id: one.run for one in stored if one.run.status == "running"}
+
+
+def _why_not(run: Run | None) -> str:
+    return "there is no such running run" if run is None else "is not held, it stays as it is"

@@ -1,0 +1,129 @@
+"""A run, told to people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stream import terminal
+
+Document = Mapping[str, Any]
+
+
+def status_text(run: Document) -> str:
+    """Return how a run stands: its status, and what it does meanwhile or why it ended."""
+    return f"{run['status']} ({run['activity'] or run['ended_reason']})"
+
+
+def tell_run(run: Document) -> None:
+    """Print a run: what it is, then its steps, waits and messages."""
+    event = run["trigger_event"]
+    terminal.heading(f"{run['automation_name']} v{run['automation_version']}: {status_text(run)}")
+    facts = {
+        "run": run["id"],
+        "contact": run["contact_id"],
+        "known by": f"{run['resolved_identity_type']} {run['resolved_identity_value']}, "
+        f"{run['resolved_identity_path']}",
+        "started by": f"{event['event']} {event['id']}, "
+        f"{event['topic']}/{event['partition']}/{event['offset']}",
+        "occurred": terminal.instant(event["occurred_at"]),
+        "started": terminal.instant(run["started_at"]),
+        "ended": terminal.instant(run["completed_at"]),
+    }
+    if run["error"] is not None:
+        error = run["error"]
+        facts["error"] = f"step {error['step_key']}: {error['code']}: {error['message']}"
+    terminal.print_facts(facts)
+    _tell_steps(run["steps"])
+    _tell_waits(run["waits"])
+    _tell_messages(run["messages"])
+
+
+def _tell_steps(steps: Sequence[Document]) -> None:
+    _section("Steps")
+    terminal.print_table(
+        ("step", "type", "status", "branch", "started", "completed"),
+        [
+            (
+                step["key"],
+                step["type"],
+                step["status"],
+                step["branch_taken"],
+                terminal.instant(step["started_at"]),
+                terminal.instant(step["completed_at"]),
+            )
+            for step in steps
+        ],
+        empty="none yet",
+    )
+
+
+def _tell_waits(waits: Sequence[Document]) -> None:
+    if not waits:
+        return
+    _section("Waits")
+    terminal.print_table(
+        ("step", "waited for", "status", "opened", "until", "closed", "by", "remarks"),
+        [
+            (
+                wait["step_key"],
+                ", ".join(wait["events"]),
+                wait["status"],
+                terminal.instant(wait["opened_at"]),
+                terminal.instant(wait["deadline"]),
+                terminal.instant(wait["closed_at"]),
+                _closed_by(wait),
+                _remarks(wait),
+            )
+            for wait in waits
+        ],
+        empty="",
+    )
+
+
+def _closed_by(wait: Document) -> str | None:
+    event = wait["resumed_by_event"]
+    if event is None:
+        return None
+    return f"{event['event']} {event['id']} of {terminal.instant(event['occurred_at'])}"
+
+
+def _remarks(wait: Document) -> str:
+    said = []
+    if wait["held_for_lag"]:
+        said.append("held for lag")
+    if wait.get("fired_under_lag"):
+        said.append("fired under lag")
+    if wait.get("lookback_truncated"):
+        said.append("look-back cut short")
+    if wait["late_match"] is not None:
+        late = wait["late_match"]
+        said.append(f"{late['event_id']} came {late['lateness_seconds']:.1f} s late")
+    return ", ".join(said)
+
+
+def _tell_messages(messages: Sequence[Document]) -> None:
+    if not messages:
+        return
+    _section("Messages")
+    terminal.print_table(
+        ("message", "channel", "step", "to", "says", "status", "last event"),
+        [
+            (
+                message["id"],
+                message["channel"],
+                message["step_key"],
+                message["to"],
+                message.get("subject", message.get("title")),
+                message["status"],
+                message["last_event"],
+            )
+            for message in messages
+        ],
+        empty="",
+    )
+
+
+def _section(title: str) -> None:
+    terminal.say()
+    terminal.heading(title)

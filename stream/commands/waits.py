@@ -1,0 +1,78 @@
+"""`waitline waits`: what is waited for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream import access, terminal
+
+if TYPE_CHECKING:
+    from state.automation import Version
+    from state.reading import WaitRow
+
+
+def waits(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+) -> None:
+    """List open waits, those that are due first: who waits for what, since when, until when.
+
+    Example: waitline waits --limit 20
+    """
+    found = access.run(_waits(limit))
+    if as_json:
+        terminal.print_json(found)
+        return
+    terminal.print_table(
+        ("run", "automation", "step", "waits for", "contact", "since", "deadline", "held for lag"),
+        [
+            (
+                wait["run_id"],
+                wait["automation"],
+                wait["step_key"],
+                ", ".join(wait["events"]),
+                wait["contact_id"],
+                terminal.instant(wait["opened_at"]),
+                terminal.instant(wait["deadline"]),
+                wait["held_for_lag"],
+            )
+            for wait in found
+        ],
+        empty="nothing waits",
+    )
+
+
+async def _waits(limit: int) -> list[dict[str, Any]]:
+    from handlers.catalogue import compile_version
+    from state.postgres.reading_runs import open_waits, versions_of
+
+    async with access.tables(access.settings()) as session:
+        rows = await open_waits(session, limit)
+        stored = await versions_of(session, {(row.automation_id, row.version) for row in rows})
+    versions = {key: compile_version(*row) for key, row in stored.items()}
+    return [_wait(row, versions[row.automation_id, row.version]) for row in rows]
+
+
+def _wait(row: WaitRow, version: Version) -> dict[str, Any]:
+    from handlers.waits import names_of
+    from state.contact import contact_uuid
+    from state.moment import moment_text
+
+    def text(at: Any) -> str | None:
+        return None if at is None else moment_text(at)
+
+    return {
+        "run_id": str(row.run_id),
+        "automation": row.automation_name,
+        "automation_version": row.version,
+        "step_key": row.step_key,
+        "events": names_of(version, row.step_key),
+        "contact_id": str(contact_uuid(row.contact_id)),
+        "opened_at": text(row.opened_at),
+        "floor": text(row.floor),
+        "deadline": text(row.deadline),
+        "due_at": text(row.due_at),
+        "held_for_lag": row.is_held,
+    }

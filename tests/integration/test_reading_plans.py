@@ -1,0 +1,86 @@
+"""What people ask is answered by indexes too, on tables that were never analysed."""
+
+import asyncpg
+
+from state.postgres import reading_contacts, reading_events, reading_runs
+from state.postgres.reading import SETTINGS
+from tests.integration.test_plans import (
+    ID,
+    NO_ANALYZE,
+    ONE_ID,
+    call,
+    complaints,
+    fill,
+    plan,
+    prepare,
+)
+
+PLACE = "'t', 0, 7"
+READ = {
+    "newest active": (reading_runs.NEWEST_ACTIVE, f"{ID}, 50", "runs_active_automation"),
+    "newest done": (reading_runs.NEWEST_DONE, f"{ID}, 50, null", "_automation_id_created_at_idx"),
+    "active of contact": (
+        reading_runs.ACTIVE_OF_CONTACT,
+        f"{ID}, 50, 7",
+        "runs_active_contact_id",
+    ),
+    "done of contact": (reading_runs.DONE_OF_CONTACT, f"{ID}, 50, null, 7", "_contact_id_idx"),
+    "active by id": (reading_runs.ACTIVE_BY_ID, ID, "runs_active_run_id_key"),
+    "done by id": (reading_runs.DONE_BY_ID, ID, "_run_id"),
+    "active that used": (
+        reading_runs.ACTIVE_THAT_USED,
+        "7, 'text'",
+        "runs_active_contact_id",
+    ),
+    "done that used": (reading_runs.DONE_THAT_USED, "7, 'text'", "_contact_id_idx"),
+    "messages": (reading_runs.MESSAGES, ID, "messages_run_id"),
+    "late": (reading_runs.LATE, f"array[7, 99], {ID}", "closed_waits_pkey"),
+    "events by key": (reading_events.EVENTS_BY_KEY, f"array[{ONE_ID}]::uuid[]", "_event_key"),
+    "duplicates by id": (reading_events.DUPLICATES_BY_ID, "'e'", "duplicates_event_id"),
+    "duplicates by place": (reading_events.DUPLICATES_BY_PLACE, PLACE, "duplicates_pkey"),
+    "letters by id": (reading_events.LETTERS_BY_ID, "'e'", "quarantine_event_id"),
+    "letters by place": (reading_events.LETTERS_BY_PLACE, PLACE, "quarantine_pkey"),
+    "newest letters": (
+        reading_events.NEWEST_LETTERS,
+        "null, 50",
+        "quarantine_quarantined_at",
+    ),
+    "notes by id": (reading_events.NOTES_BY_ID, "'e'", "identity_notes_event_id"),
+    "notes by place": (reading_events.NOTES_BY_PLACE, PLACE, "identity_notes_pkey"),
+    "contact": (reading_contacts.CONTACT, "7", "contacts_pkey"),
+}
+
+
+async def test_reading_uses_indexes_on_tables_never_analysed(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        for (statement,) in await connection.fetch(NO_ANALYZE):
+            await connection.execute(statement)
+        await fill(connection, 1, 50_000)
+        for name in ("jit", "enable_seqscan"):
+            await connection.execute(f"set {name} = {SETTINGS[name]}")
+        await prepare(connection, [sql for sql, _, _ in READ.values()])
+        wrong = {
+            name: bad
+            for number, (name, (_, arguments, index)) in enumerate(READ.items())
+            if (bad := complaints(await plan(connection, call(number, arguments)), index))
+        }
+    finally:
+        await connection.close()
+    assert wrong == {}, "\n".join(f"{name}: {bad}" for name, bad in wrong.items())
+
+
+async def test_an_event_is_found_by_its_place_through_the_ranges_of_offsets(
+    database: str,
+) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        await fill(connection, 1, 50_000)
+        await connection.execute("set enable_seqscan = off")
+        await prepare(connection, [reading_events.EVENTS_BY_PLACE])
+        found = await plan(connection, call(0, PLACE))
+    finally:
+        await connection.close()
+    used = {node.get("Index Name") for node in found if node["Node Type"] == "Bitmap Index Scan"}
+    assert used
+    assert all(str(name).endswith("_offset_idx") for name in used)

@@ -114,8 +114,13 @@ class _Walk:
             if self.run.steps_done >= STEPS_MAX:
                 outcome = Fail("too_many_steps", f"the run executed {STEPS_MAX} steps")
             else:
-                outcome = self._enter(following, previous_at=self.entered_at)
+                outcome = self._enter(following, previous_at=self._stood_at())
         return self._stop(outcome)
+
+    def _stood_at(self) -> datetime:
+        """Return since when the run stood at this step; its trigger happened at V (rule W2)."""
+        is_trigger = self.step_key == self.version.trigger_key
+        return self.run.trigger.v if is_trigger else self.entered_at
 
     def _end(self, branch: str) -> Run:
         """Complete the run where no connection leads on (rules W8, R2)."""

@@ -11,7 +11,7 @@ from handlers.dedupe import is_dropped, set_aside
 from handlers.evaluate import evaluate
 from handlers.guard import guarded
 from handlers.identify import Identity, identify
-from handlers.match import match_waits, note_late_arrivals, resume_match
+from handlers.match import match_waits, note_late_arrivals, parked_order, resume_match
 from handlers.profile import apply_contact_event
 from handlers.receipt import receipt_of
 from handlers.waits import scope_of
@@ -36,6 +36,10 @@ def apply_event(world: World, event: Event) -> None:
         return
     is_of_interest = event.name in world.catalogue.interest_since
     if is_of_interest and is_dropped(world, event):
+        return
+    if not is_of_interest and world.snapshot.was_applied(event.coordinates):
+        # It is not stored; what it linked then may have been released since, by who came later.
+        world.changes.tally["redelivered"] += 1
         return
     findings = Findings()
     is_somebody = is_of_interest or event.is_contact_event
@@ -72,7 +76,7 @@ def _set_in_motion(
 
 def _exit_runs(world: World, event: StoredEvent, findings: Findings) -> None:
     """End the runs whose exit rules this event fulfils, mid-delay too (rule S3)."""
-    for run in sorted(world.active_runs(event.contact_id).values(), key=_parked_order):
+    for run in sorted(world.active_runs(event.contact_id).values(), key=parked_order):
         if run.trigger.key == event.key or event.v < run.trigger.v:
             continue
         for rule in world.version_of(run).exits:
@@ -89,10 +93,6 @@ def _exit_runs(world: World, event: StoredEvent, findings: Findings) -> None:
                     "exit", "filter_false", run.automation_id, run.run_id, values=verdict.checks
                 )
             )
-
-
-def _parked_order(run: Run) -> tuple[object, UUID]:
-    return (run.created_at if run.parked is None else run.parked.entered_at, run.run_id)
 
 
 def _start(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from state.automation import Catalogue
 from state.event import Decoded, Event, Identifier, Rejected, Tombstone
-from state.turn import NameSeen, Quarantined
+from state.turn import NameSeen, Quarantined, Snapshot
 
 #: The identifiers that a contact event's payload may set (interface.md).
 _SET_KINDS = ("external_id", "email", "phone")
@@ -19,7 +19,6 @@ class Intake:
 
     events: list[Event] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
-    names: list[NameSeen] = field(default_factory=list)
     tombstones: int = 0
     unclaimed: int = 0
 
@@ -30,11 +29,9 @@ def sort_records(records: Iterable[Decoded], catalogue: Catalogue) -> Intake:
     Applied are events of interest, contact events, and events that may link identifiers.
     """
     intake = Intake()
-    names: dict[tuple[str, str, int], NameSeen] = {}
     for record in records:
         match record:
             case Event():
-                _count_name(names, record)
                 if is_applied(record, catalogue):
                     intake.events.append(record)
                 else:
@@ -43,8 +40,16 @@ def sort_records(records: Iterable[Decoded], catalogue: Catalogue) -> Intake:
                 intake.quarantined.append(Quarantined(record))
             case Tombstone():
                 intake.tombstones += 1
-    intake.names = list(names.values())
     return intake
+
+
+def names_seen(records: Iterable[Decoded], snapshot: Snapshot) -> list[NameSeen]:
+    """Count the names of events, of interest or not, that were not counted before (E7, E4)."""
+    names: dict[tuple[str, str, int], NameSeen] = {}
+    for record in records:
+        if isinstance(record, Event) and not snapshot.was_applied(record.coordinates):
+            _count_name(names, record)
+    return list(names.values())
 
 
 def is_applied(event: Event, catalogue: Catalogue) -> bool:

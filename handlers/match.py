@@ -16,13 +16,23 @@ from state.turn import ClosedWait, LateFound, StoredEvent
 
 
 def open_waits(world: World, contact_id: int, name: str) -> list[tuple[Run, Waiting]]:
-    """Return a contact's open waits for a name, by parked_at, then run id (rule D2)."""
+    """Return a contact's open waits for a name, the longest parked first (rule D2)."""
     found = [
         (run, run.parked)
         for run in world.active_runs(contact_id).values()
         if isinstance(run.parked, Waiting) and _listens(world, run, run.parked, name)
     ]
-    return sorted(found, key=lambda pair: (pair[1].entered_at, pair[0].run_id))
+    return sorted(found, key=lambda pair: parked_order(pair[0]))
+
+
+def parked_order(run: Run) -> tuple[object, ...]:
+    """Return what runs are ordered by: since when they are parked, then by run id (rule D2).
+
+    Those that one turn parked share its instant; between them their triggers' order decides, which
+    is the order of their turns had the stream been cut otherwise (rule D1).
+    """
+    since = run.created_at if run.parked is None else run.parked.entered_at
+    return (since, run.trigger.recorded_at, run.trigger.coordinates, run.run_id)
 
 
 def match_waits(world: World, event: StoredEvent, findings: Findings) -> list[tuple[Run, Match]]:

@@ -262,13 +262,18 @@ class World:
 
     def _settle_identifiers(self) -> None:
         """Compare who holds what with what is stored, claims of this turn included."""
+        relinked: dict[int, None] = {}
         for identifier, owner in self.owners.items():
             if owner == NOBODY:
                 self.changes.unbinds.append(identifier)
-            elif owner != self._stored_owner(identifier):
-                links = self.contacts[owner].links
-                link = next(link for link in links if link.identifier == identifier)
-                self.changes.binds.append((owner, link))
+            elif self._stored_link(identifier) != (owner, self._linked_by(owner, identifier)):
+                relinked[owner] = None
+        for owner in relinked:  # all that was linked here, so that the order is kept as well
+            self.changes.binds.extend(
+                (owner, link)
+                for link in self.contacts[owner].links
+                if self.owners.get(link.identifier) == owner
+            )
         unused: dict[int, None] = {}
         for identifier, claim in self.reserved.items():
             if identifier not in self.owners:
@@ -277,9 +282,20 @@ class World:
                 unused[claim.contact_id] = None
         self.changes.forgotten_contacts.extend(unused)
 
-    def _stored_owner(self, identifier: Identifier) -> int | None:
+    def _stored_link(self, identifier: Identifier) -> tuple[int, str] | None:
+        """Return who holds an identifier in the store by now, and by which event."""
         claim = self.reserved.get(identifier)
-        return claim.contact_id if claim else self.snapshot.owners.get(identifier)
+        if claim is not None:
+            return claim.contact_id, claim.linked_by
+        owner = self.snapshot.owners.get(identifier)
+        if owner is None:
+            return None
+        links = self.snapshot.contacts[owner].links
+        return owner, next(link.linked_by for link in links if link.identifier == identifier)
+
+    def _linked_by(self, owner: int, identifier: Identifier) -> str:
+        links = self.contacts[owner].links
+        return next(link.linked_by for link in links if link.identifier == identifier)
 
 
 def _with_links(contact: Contact, links: tuple[Link, ...]) -> Contact:

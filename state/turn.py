@@ -77,13 +77,14 @@ class Claim(NamedTuple):
 class LockRequest:
     """Whom to lock and what to load.
 
-    `identifiers` are resolved again after the lock; `event_keys` are looked up among stored events
-    (E4). `reads_watermark`: timers are judged (W4).
+    `identifiers` are resolved again after the lock; `event_keys` are looked up among stored events,
+    `partitions` for how far they were ever applied (E4). `reads_watermark`: timers are judged (W4).
     """
 
     contact_ids: Sequence[int] = ()
     identifiers: Sequence[Identifier] = ()
     event_keys: Sequence[UUID] = ()
+    partitions: Sequence[tuple[str, int]] = ()
     reads_watermark: bool = False
 
 
@@ -141,7 +142,8 @@ class Snapshot:
     """The world as one turn sees it, all of it read after the locks were taken.
 
     `owners` maps every requested identifier that somebody holds to the contact. `runs` are the
-    active runs by contact; `enrolments` by (contact, automation).
+    active runs by contact; `enrolments` by (contact, automation). `applied` is the highest offset
+    of each requested partition that was ever applied: what comes again up to it is redelivered.
     """
 
     now: datetime
@@ -152,6 +154,11 @@ class Snapshot:
     enrolments: Mapping[tuple[int, UUID], Enrolment] = field(default_factory=dict)
     seen: Mapping[UUID, Seen] = field(default_factory=dict)
     partitions: Sequence[PartitionState] = ()
+    applied: Mapping[tuple[str, int], int] = field(default_factory=dict)
+
+    def was_applied(self, at: Coordinates) -> bool:
+        """Tell whether the record that stands here was applied by an earlier turn (rule E4)."""
+        return at.offset <= self.applied.get((at.topic, at.partition), -1)
 
 
 class Need(NamedTuple):

@@ -6,7 +6,7 @@ made of dicts; no store, no loop, no clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -346,7 +346,3 @@ def drawn(
 ) -> PartitionState:
     """Return how far a partition is."""
     return PartitionState("t", number, low, resumed_since, advanced_at)
-
-
-def keys_of(inputs: Sequence[Event]) -> list[UUID]:
-    return [each.key for each in inputs]

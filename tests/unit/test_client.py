@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from aiokafka import TopicPartition
 
 from stream.batches import Partition
-from stream.client import FIXED, _Listener
+from stream.client import FIXED, KAFKA_FAILURES, KafkaClient, ReadError, _Listener
 
 HERE = TopicPartition("events", 0)
 
@@ -59,3 +60,21 @@ def test_no_member_relies_on_what_the_library_would_do_by_itself() -> None:
     assert FIXED["isolation_level"] == "read_committed"
     assert FIXED["max_poll_interval_ms"] >= 3_600_000
     assert not {"group_instance_id", "key_deserializer", "value_deserializer"} & FIXED.keys()
+
+
+class Failing:
+    """A consumer in which something breaks."""
+
+    async def getmany(self, *_: TopicPartition, **__: int) -> None:
+        raise ValueError("secret")
+
+
+async def test_what_the_library_fails_with_by_itself_is_one_of_kafkas_failures() -> None:
+    """E5: it would end this process, then the next one; so it is the watchdog's to judge."""
+    client = KafkaClient.__new__(KafkaClient)
+    failing: Any = Failing()
+    client._consumer = failing
+    with pytest.raises(KAFKA_FAILURES) as raised:
+        await client.read([("events", 0)], records_max=1)
+    assert isinstance(raised.value, ReadError)
+    assert raised.value.args == ("ValueError",)

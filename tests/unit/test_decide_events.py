@@ -5,10 +5,11 @@ from uuid import UUID
 
 import pytest
 
-from handlers.intake import is_applied, sort_records
+from handlers.intake import is_applied, names_seen, sort_records
 from handlers.world import Rules
 from state.automation import Catalogue
 from state.event import Coordinates, Tombstone
+from state.turn import Snapshot
 from tests.kit import (
     NOW,
     Scene,
@@ -73,8 +74,10 @@ def test_a_brokers_clock_far_ahead_counts_as_now():
 
 def test_a_tombstone_is_counted_and_nothing_else():
     """E2: a null value is counted, nothing else."""
-    intake = sort_records([Tombstone(Coordinates("t", 0, 1), NOW)], Catalogue(1))
-    assert (intake.tombstones, intake.events, intake.names) == (1, [], [])
+    records = [Tombstone(Coordinates("t", 0, 1), NOW)]
+    intake = sort_records(records, Catalogue(1))
+    assert (intake.tombstones, intake.events) == (1, [])
+    assert names_seen(records, Snapshot(NOW)) == []
 
 
 def test_an_event_of_no_interest_leaves_only_a_count_of_its_name():
@@ -82,17 +85,22 @@ def test_an_event_of_no_interest_leaves_only_a_count_of_its_name():
     records = [event("noise", ago(minutes=m), place=("t", 2, 10 - m)) for m in (3, 1, 2)]
     intake = sort_records(records, Catalogue(1))
     assert (intake.events, intake.unclaimed) == ([], 3)
-    (name,) = intake.names
+    (name,) = names_seen(records, Snapshot(NOW))
     assert name == ("noise", "t", 2, 3, ago(minutes=3), ago(minutes=1), 9)
 
 
 def test_names_are_counted_apart_for_each_partition():
     """E7: last coordinates are kept per name and partition."""
     records = [event("noise", id=str(p), place=("t", p, 1)) for p in (0, 1)]
-    assert [(n.name, n.partition, n.times) for n in sort_records(records, Catalogue(1)).names] == [
-        ("noise", 0, 1),
-        ("noise", 1, 1),
-    ]
+    counted = names_seen(records, Snapshot(NOW))
+    assert [(n.name, n.partition, n.times) for n in counted] == [("noise", 0, 1), ("noise", 1, 1)]
+
+
+def test_a_name_that_comes_again_is_not_counted_again():
+    """E4, E7: a record up to the highest offset ever applied is a redelivery."""
+    records = [event("noise", id=str(n), place=("t", 0, n)) for n in (4, 5, 6)]
+    (name,) = names_seen(records, Snapshot(NOW, applied={("t", 0): 4}))
+    assert (name.times, name.last_offset) == (2, 6)
 
 
 def test_an_event_of_no_interest_still_links_what_it_names():

@@ -52,10 +52,11 @@ def test_nothing_is_known_of_a_stream_without_partitions():
     assert verdict() == "hold"
 
 
+@pytest.mark.parametrize("advanced_at", [None, START])
 @pytest.mark.parametrize("days", [0, 1, 300])
-def test_a_partition_never_consumed_holds_without_limit(days):
+def test_a_partition_never_consumed_holds_without_limit(days, advanced_at):
     """W4: the cap does not count for it."""
-    never = drawn(None, number=1, advanced_at=None)
+    never = drawn(None, number=1, advanced_at=advanced_at)
     assert verdict(drawn(DUE), never, at=DUE + timedelta(days=days)) == "hold"
 
 

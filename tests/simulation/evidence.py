@@ -1,0 +1,56 @@
+"""What is laid before the auditor, and the same sorted by person and by run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from state.run import Run
+from tests.simulation.facts import AutomationFact, Copy, Fact, Interval, Person
+from tests.simulation.log import SimLog
+from tests.simulation.provider import Provider
+from tests.simulation.tables import Tables
+
+
+@dataclass(slots=True)
+class Evidence:
+    """All that is laid before the auditor; `seen` is what it found of interest on the way."""
+
+    facts: Sequence[Fact]
+    people: Sequence[Person]
+    automations: Sequence[AutomationFact]
+    of_interest: frozenset[str]
+    tables: Tables
+    log: SimLog
+    sent: Provider
+    rules: Any  # grace, cap and slack are read of it
+    intervals: Sequence[Interval]
+    is_calm: bool
+    seen: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event as it counted: the published fact, the copy that was applied, V, and when.
+
+    `applied_at` is its turn's `now`. Turns of one contact have ascending ones, because each takes
+    it under the contact's lock; equal ones say nothing of the order.
+    """
+
+    fact: Fact
+    copy: Copy
+    v: datetime
+    applied_at: datetime
+
+
+@dataclass(slots=True)
+class Case:
+    """The evidence, sorted: what happened by person and name, and every run by its trigger."""
+
+    evidence: Evidence
+    happened: dict[str, Happened]
+    by_name: dict[tuple[str, str], list[Happened]]
+    runs: dict[tuple[str, str], Run]

@@ -1,0 +1,329 @@
+"""The store's memory: tables as dicts, written by one turn's changes at a time.
+
+Not a twin of the SQL: rows are the engine's own values. What the database would refuse (a run that
+ends twice, an effect that is there already) is asserted, because here it could only be a bug.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
+from uuid import UUID
+
+from state.automation import StoredVersion
+from state.contact import Contact, Link, contact_number
+from state.effect import Answer, Effect
+from state.event import Coordinates, Identifier
+from state.run import Run, Sending, Sleeping, Waiting
+from state.turn import (
+    Changes,
+    Claim,
+    ClosedWait,
+    Duplicate,
+    Enrolment,
+    EventRecord,
+    IdentityNote,
+    LateFound,
+    LockRequest,
+    Need,
+    PartitionState,
+    Position,
+    Quarantined,
+    RunChange,
+    Seen,
+    Snapshot,
+    StoredEvent,
+)
+
+#: An owner that said nothing for so long counts as gone; shorter than the cap, as in earnest.
+SILENT_AFTER = timedelta(seconds=8)
+LATE_KEPT = timedelta(hours=24)
+
+Partition = tuple[str, int]
+
+
+@dataclass(slots=True)
+class PartitionRow:
+    next_offset: int | None = None
+    epoch: int = 0
+    owner: str | None = None
+    low: datetime | None = None
+    seen_at: datetime | None = None
+    resumed_since: datetime | None = None
+    advanced_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class OutboxRow:
+    effect: Effect
+    due_at: datetime
+    attempts: int = 0
+    claimed_by: str | None = None
+
+
+class Message(NamedTuple):
+    effect: Effect
+    answer: Answer
+    settled_at: datetime
+
+
+class Commit(NamedTuple):
+    """One turn that landed: when, in whose lane, what it moved."""
+
+    at: datetime
+    now: datetime
+    lane: str
+    turn: int
+    positions: tuple[Position, ...]
+
+
+@dataclass(slots=True)
+class Tables:
+    revision: int = 0
+    definitions: list[StoredVersion] = field(default_factory=list)
+    interest_since: dict[str, datetime] = field(default_factory=dict)
+    contacts: dict[int, Contact] = field(default_factory=dict)
+    owners: dict[Identifier, int] = field(default_factory=dict)
+    runs: dict[UUID, Run] = field(default_factory=dict)
+    done: dict[UUID, Run] = field(default_factory=dict)
+    closed_waits: dict[tuple[UUID, str], ClosedWait] = field(default_factory=dict)
+    late: dict[tuple[UUID, str], LateFound] = field(default_factory=dict)
+    enrolments: dict[tuple[int, UUID], Enrolment] = field(default_factory=dict)
+    events: dict[UUID, EventRecord] = field(default_factory=dict)
+    outbox: dict[UUID, OutboxRow] = field(default_factory=dict)
+    messages: dict[UUID, Message] = field(default_factory=dict)
+    partitions: dict[Partition, PartitionRow] = field(default_factory=dict)
+    quarantine: dict[Coordinates, Quarantined] = field(default_factory=dict)
+    duplicates: dict[Coordinates, Duplicate] = field(default_factory=dict)
+    notes: dict[tuple[Coordinates, str, str], IdentityNote] = field(default_factory=dict)
+    receipts: list[Mapping[str, object]] = field(default_factory=list)
+    names: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    tally: Counter[str] = field(default_factory=Counter)
+    marks: dict[str, int] = field(default_factory=dict)
+    last_now: datetime | None = None
+    commits: list[Commit] = field(default_factory=list)
+    last_contact_id: int = 0
+
+    # --- reads ------------------------------------------------------------------------------------
+
+    def resolve(self, identifiers: Collection[Identifier]) -> dict[Identifier, int]:
+        found = {}
+        for identifier in identifiers:
+            owner = self.owners.get(identifier)
+            if identifier.kind == "contact_id":
+                owner = contact_number(UUID(identifier.value))
+                owner = owner if owner in self.contacts else None
+            if owner is not None:
+                found[identifier] = owner
+        return found
+
+    def snapshot(
+        self,
+        request: LockRequest,
+        now: datetime,
+        owners: Mapping[Identifier, int],
+        claimed: Mapping[int, Sequence[Link]] = MappingProxyType({}),
+    ) -> Snapshot:
+        """Read what a decision needs; `claimed` links are the transaction's own, uncommitted."""
+        ids = set(request.contact_ids)
+        runs: dict[int, list[Run]] = defaultdict(list)
+        for run in self.runs.values():
+            if run.contact_id in ids:
+                runs[run.contact_id].append(run)
+        closed: dict[int, list[ClosedWait]] = defaultdict(list)
+        for key, wait in self.closed_waits.items():
+            fresh = key not in self.late and wait.closed_at > now - LATE_KEPT
+            if wait.contact_id in ids and fresh:
+                closed[wait.contact_id].append(wait)
+        return Snapshot(
+            now=now,
+            owners=owners,
+            contacts={
+                number: replace(
+                    self.contacts[number],
+                    links=(*self.contacts[number].links, *claimed.get(number, ())),
+                )
+                for number in sorted(ids)
+            },
+            runs=runs,
+            closed_waits=closed,
+            enrolments={key: one for key, one in self.enrolments.items() if key[0] in ids},
+            seen=self._seen(request.event_keys),
+            partitions=self.watermark(now) if request.reads_watermark else (),
+        )
+
+    def _seen(self, keys: Sequence[UUID]) -> dict[UUID, Seen]:
+        stored = {key: self.events[key].event for key in keys if key in self.events}
+        return {
+            key: Seen(event.body_hash, event.coordinates, event.id) for key, event in stored.items()
+        }
+
+    def watermark(self, now: datetime) -> list[PartitionState]:
+        states = []
+        for (topic, number), row in sorted(self.partitions.items()):
+            silent = row.owner is None or row.seen_at is None or row.seen_at <= now - SILENT_AFTER
+            resumed = None if silent else row.resumed_since
+            states.append(PartitionState(topic, number, row.low, resumed, row.advanced_at))
+        return states
+
+    def low(self) -> datetime | None:
+        """Return up to when every partition has been consumed, None while one never was."""
+        lows = [row.low for row in self.partitions.values()]
+        known = [low for low in lows if low is not None]
+        return min(known) if known and len(known) == len(lows) else None
+
+    def look_back(self, needs: Sequence[Need]) -> list[StoredEvent]:
+        return [
+            stored_event(record)
+            for need in needs
+            for record in self.events.values()
+            if record.contact_id == need.contact_id
+            and record.event.name == need.name
+            and record.v >= need.floor
+        ]
+
+    def due(self, now: datetime, limit: int, *, include_held: bool) -> list[tuple[int, UUID]]:
+        due = [(due_of(run), run) for run in self.runs.values()]
+        over = [(due_at, run) for due_at, run in due if due_at is not None and due_at <= now]
+        low = self.low() if any(is_held(run) for _, run in over) else None
+        found = sorted(
+            (due_at, run.run_id, run.contact_id)
+            for due_at, run in over
+            if not is_held(run) or include_held or (low is not None and due_at <= low)
+        )
+        return [(contact_id, run_id) for _, run_id, contact_id in found[:limit]]
+
+    def next_due(self) -> datetime | None:
+        return min((due for run in self.runs.values() if (due := due_of(run))), default=None)
+
+    # --- writes -----------------------------------------------------------------------------------
+
+    def write(self, changes: Changes, claims: Sequence[Claim] = ()) -> None:
+        """Write everything one turn decided."""
+        self._write_contacts(changes, claims)
+        for record in changes.events:
+            assert record.event.key not in self.events, "an event is stored once"
+            self.events[record.event.key] = record
+        for change in changes.runs:
+            self._write_run(change)
+        self._write_waits(changes)
+        self.enrolments.update(changes.enrolments)
+        self._write_outbox(changes)
+        for duplicate in changes.duplicates:
+            self.duplicates.setdefault(duplicate.coordinates, duplicate)
+        for quarantined in changes.quarantined:
+            self.quarantine.setdefault(quarantined.rejected.coordinates, quarantined)
+        for note in changes.identity_notes:
+            self.notes.setdefault((note.coordinates, note.verdict, note.reason), note)
+        self.receipts += changes.receipts
+        for name in changes.names:
+            self.names[name[:3]] += name.times
+        self.tally.update(changes.tally)
+        self.last_now = changes.now if self.last_now is None else max(self.last_now, changes.now)
+
+    def _write_contacts(self, changes: Changes, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            self.contacts.setdefault(claim.contact_id, Contact(claim.contact_id, claim.created_at))
+            self._bind(claim.contact_id, Link(claim.identifier, claim.created_at, claim.linked_by))
+        forgotten = changes.forgotten_contacts
+        assert len(set(forgotten)) == len(forgotten), "a contact is forgotten once"
+        for contact_id in forgotten:
+            for link in self.contacts.pop(contact_id).links:
+                del self.owners[link.identifier]
+        for identifier in [*changes.unbinds, *(link.identifier for _, link in changes.binds)]:
+            self._unbind(identifier)
+        for contact in changes.new_contacts:
+            assert contact.contact_id not in self.contacts, "a number is given once"
+            self.contacts[contact.contact_id] = replace(contact, links=())
+        for contact_id, link in changes.binds:
+            self._bind(contact_id, link)
+        for contact_id, profile in changes.profiles.items():
+            self.contacts[contact_id] = replace(self.contacts[contact_id], profile=profile)
+
+    def _bind(self, contact_id: int, link: Link) -> None:
+        assert link.identifier not in self.owners, "an identifier has one owner"
+        self.owners[link.identifier] = contact_id
+        contact = self.contacts[contact_id]
+        self.contacts[contact_id] = replace(contact, links=(*contact.links, link))
+
+    def _unbind(self, identifier: Identifier) -> None:
+        owner = self.owners.pop(identifier, None)
+        if owner is not None:
+            contact = self.contacts[owner]
+            kept = tuple(link for link in contact.links if link.identifier != identifier)
+            self.contacts[owner] = replace(contact, links=kept)
+
+    def _write_run(self, change: RunChange) -> None:
+        run_id = change.after.run_id
+        assert run_id not in self.done, "a finished run never moves"
+        assert (change.before is None) == (run_id not in self.runs), "a run is new, or was loaded"
+        after = with_history(change.after)
+        if after.status == "running":
+            assert after.parked is not None, "a running run is stored only while it is parked"
+            self.runs[run_id] = after
+        else:
+            self.runs.pop(run_id, None)
+            self.done[run_id] = after
+
+    def _write_waits(self, changes: Changes) -> None:
+        for wait in changes.closed_waits:
+            assert (wait.run_id, wait.step_key) not in self.closed_waits, "a wait closes once"
+            self.closed_waits[wait.run_id, wait.step_key] = wait
+        for late in changes.late:
+            assert (late.run_id, late.step_key) in self.closed_waits, "only a closed wait is late"
+            assert (late.run_id, late.step_key) not in self.late, "the first late event is kept"
+            self.late[late.run_id, late.step_key] = late
+
+    def _write_outbox(self, changes: Changes) -> None:
+        for effect in changes.effects:
+            known = effect.effect_id in self.outbox or effect.effect_id in self.messages
+            assert not known, "an effect is asked for once"
+            self.outbox[effect.effect_id] = OutboxRow(effect, effect.created_at)
+        for answer in changes.answers:
+            row = self.outbox.pop(answer.effect_id, None)
+            if row is not None:
+                self.messages[answer.effect_id] = Message(row.effect, answer, changes.now)
+
+
+def stored_event(record: EventRecord) -> StoredEvent:
+    event = record.event
+    return StoredEvent(
+        key=event.key,
+        contact_id=record.contact_id,
+        name=event.name,
+        v=record.v,
+        id=event.id,
+        occurred_at=event.occurred_at,
+        recorded_at=event.recorded_at,
+        coordinates=event.coordinates,
+        payload=event.payload,
+    )
+
+
+def with_history(run: Run) -> Run:
+    """Return the run as it is stored: its fresh entries joined to its past."""
+    entries = [json.dumps(entry, default=str) for entry in run.fresh]
+    return replace(run, past=",".join(filter(None, [run.past, *entries])), fresh=())
+
+
+def history(run: Run) -> list[dict[str, dict[str, object]]]:
+    """Return a run's entries, stored and fresh."""
+    entries: list[dict[str, dict[str, object]]] = json.loads(f"[{with_history(run).past}]")
+    return entries
+
+
+def due_of(run: Run) -> datetime | None:
+    return run.parked.due_at if isinstance(run.parked, Waiting | Sleeping) else None
+
+
+def is_held(run: Run) -> bool:
+    return isinstance(run.parked, Waiting | Sleeping) and run.parked.is_held
+
+
+def is_sending(run: Run) -> bool:
+    return isinstance(run.parked, Sending)

@@ -13,8 +13,8 @@ from state.turn import Moved, Unavailable
 from stream.clock import Clock
 from stream.producer import Outgoing, Publisher
 
-#: How many turns' records are taken at once.
-ROWS_MAX = 50
+#: How many turns' records are taken at once; each may hold a whole batch of dead letters.
+ROWS_MAX = 8
 
 #: The pause while there is nothing to tell, and after a failure, in seconds.
 IDLE_SECONDS = 0.5

@@ -9,6 +9,7 @@ What the library does, and nobody else has to know:
 - A `getmany` that is cancelled or raises upsets the library's own idle clock for good: so it is
   never cancelled to make it end, it has its own timeout; and nothing relies on that clock.
 - Whatever else goes over the wire may last as long as the broker is silent: so it is bounded.
+- One record that it cannot unpack blocks its partition: so `unpacking` does it in its place.
 """
 
 # mypy: untyped-calls-exclude="aiokafka"
@@ -26,6 +27,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 from typing_extensions import override
 
+from stream import unpacking
 from stream.batches import Partition
 
 #: A record as it came: bytes, never deserialised here.
@@ -75,6 +77,10 @@ class OutOfRange(Exception):
         self.offsets = offsets
 
 
+class ReadError(KafkaError):
+    """The library failed as it read, in a way of its own: what it met, or a bug in it."""
+
+
 class Rebalance(Protocol):
     """Who hears of rebalances. Neither may fail: nobody would hear of it."""
 
@@ -91,6 +97,7 @@ class KafkaClient:
     """One connection to Kafka as a member of the consumer group; once stopped, it is used up."""
 
     def __init__(self, topics: Collection[str], options: Mapping[str, Any]) -> None:
+        unpacking.install()
         self._topics = sorted(topics)
         self._consumer = AIOKafkaConsumer(
             **options,
@@ -149,6 +156,11 @@ class KafkaClient:
             )
         except OffsetOutOfRangeError as error:
             raise OutOfRange(error.args[0]) from error
+        except KAFKA_FAILURES:
+            raise
+        except Exception as error:
+            # It must not end the process: whoever reads the partition next would meet it, too.
+            raise ReadError(type(error).__name__) from error
 
     async def position(self, partition: Partition) -> int:
         """Return where the next read of a sought partition begins, beyond control records too."""

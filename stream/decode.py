@@ -23,7 +23,7 @@ from stream.cloudevents import read_cloudevent
 from stream.contact_events import read_contact_payload
 from stream.document import canonical, parse_object, quoted
 from stream.envelope import NAMES, Envelope, is_id, read_envelope
-from stream.unreadable import Unreadable
+from stream.unreadable import Remains, Unreadable
 
 #: How large a record may be: key, value and headers together (rule E6).
 RECORD_MAX = 256 * 1024
@@ -100,6 +100,8 @@ def decode(record: RawRecord, sources: Sources) -> Decoded:
     try:
         if raw_headers:
             headers = _evidence(raw_headers)
+        if isinstance(value, Remains):
+            raise Unreadable("unreadable_record", value.problem)
         if len(value) + len(record.key or b"") + sum(map(_header_size, raw_headers)) > RECORD_MAX:
             raise Unreadable("too_large", f"expected at most {RECORD_MAX} bytes")
         if raw_headers:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from handlers.case import Case
 from handlers.catalogue import compile_version
-from handlers.explain import Case
 from handlers.hindsight import RunView
 from state.event import Coordinates, Event
 from state.postgres.codec import json_text

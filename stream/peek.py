@@ -15,6 +15,7 @@ from aiokafka.structs import ConsumerRecord
 
 from state.event import Coordinates, Decoded, Event, Rejected
 from state.reading import Log
+from stream import unpacking
 from stream.batches import Partition
 from stream.decode import Sources, decode
 from stream.topics import partition_counts
@@ -113,6 +114,7 @@ async def peek(
     """
     counts = await partition_counts(options, topics)
     partitions = [(topic, number) for topic, count in counts.items() for number in range(count)]
+    unpacking.install()
     consumer = AIOKafkaConsumer(
         **options,
         group_id=None,

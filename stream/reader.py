@@ -41,6 +41,8 @@ class Reader:
         while True:
             await self._assignment.until(lambda: self._assignment.held)
             await self._backlog.until_room()
+            if not self._assignment.held:
+                continue  # a rebalance came while we waited for room
             if not await self._round():
                 await self._clock.sleep(self._clock.jittered(FAILURE_SECONDS))
             self.rounds += 1

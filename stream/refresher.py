@@ -164,6 +164,11 @@ class Refresher:
             },
         )
         if stalled:
-            log.error("partitions.stalled", partitions=stalled)
+            held = self._assignment.held
+            log.error(
+                "partitions.stalled",
+                partitions=stalled,
+                next_offsets=[held[partition].read_to for partition in stalled],
+            )
             return Ending.STALLED
         return None

@@ -10,7 +10,7 @@ from handlers.catalogue import compile_catalogue
 from handlers.claims import claims_for, first_sights
 from handlers.decide import Input, decide
 from handlers.groups import group_inputs
-from handlers.intake import Intake, named_in, sort_records
+from handlers.intake import Intake, named_in, names_seen, sort_records
 from handlers.timer import Release, TimerDue
 from handlers.world import FreshContactIds, Rules, StoredEvents, World
 from state.automation import Catalogue
@@ -79,7 +79,7 @@ class Turn:
         snapshot = await self._lock(intake.events, owners, claims)
         groups = group_inputs(inputs, snapshot.owners, claims)
         changes = _joined(snapshot, await self._decide(groups, snapshot, claims))
-        _add_intake(changes, intake, self.work)
+        _add_intake(changes, intake, self.work, snapshot)
         await self.transaction.save(changes)
         return changes
 
@@ -114,6 +114,7 @@ class Turn:
                 event_keys=[
                     event.key for event in events if event.name in self.catalogue.interest_since
                 ],
+                partitions=[position[:2] for position in self.work.positions],
                 reads_watermark=any(isinstance(each, TimerDue) for each in self.work.commands),
             )
         )
@@ -193,14 +194,14 @@ def _joined(snapshot: Snapshot, parts: Sequence[Changes]) -> Changes:
     return joined
 
 
-def _add_intake(changes: Changes, intake: Intake, work: Work) -> None:
+def _add_intake(changes: Changes, intake: Intake, work: Work, snapshot: Snapshot) -> None:
     changes.quarantined[:0] = [*work.quarantined, *intake.quarantined]
     # A record without a usable timestamp counts as recorded now.
     changes.names = [
         seen._replace(
             first_at=min(seen.first_at, changes.now), last_at=min(seen.last_at, changes.now)
         )
-        for seen in intake.names
+        for seen in names_seen(work.records, snapshot)
     ]
     changes.positions = list(work.positions)
     changes.tally["events"] += len(intake.events)

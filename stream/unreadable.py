@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
 
 
 class Unreadable(Exception):
@@ -30,3 +31,15 @@ class Unreadable(Exception):
 def bad_field(field: str, expected: str) -> Unreadable:
     """Return the refusal of a field that is not what was expected."""
     return Unreadable("bad_field", f"expected {expected}", field)
+
+
+class Remains(bytes):
+    """What is left of the value of a record that could not be unpacked, and what was met in it."""
+
+    problem: str
+
+    def __new__(cls, left: bytes, problem: str) -> Self:
+        """Keep the bytes that are left."""
+        remains = super().__new__(cls, left)
+        remains.problem = problem
+        return remains

@@ -41,8 +41,9 @@ class Watermark:
             if marks and marks[-1].end == end:
                 marks.pop()
             elif len(marks) == MARKS_MAX:
-                # Fewer instants make `low` coarser while it catches up, never wrong.
-                self._marks[partition] = marks = deque(list(marks)[1::2])
+                # Fewer instants make `low` coarser while it catches up, never wrong. The oldest
+                # stays: a consumer that keeps a steady distance must still reach one.
+                self._marks[partition] = marks = deque(list(marks)[::2])
             marks.append(Mark(asked_at, end))
 
     def low(self, partition: Partition, position: int) -> datetime | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.structs import TopicPartition
+from typing_extensions import override
 
 
 async def create_topic(servers: str, name: str, partitions: int = 1) -> None:
@@ -65,3 +68,31 @@ async def transact(
             await producer.abort_transaction()
         else:
             await producer.commit_transaction()
+
+
+class NotUtf8(str):
+    """A header's key as no library writes it, and as every broker takes it."""
+
+    @override
+    def encode(self, *_: Any) -> bytes:
+        return b"\xff\xfe"
+
+
+def batch_of(
+    values: Sequence[bytes | None], *, poisoned: int | None = None, codec: int = 0
+) -> bytearray:
+    """Return one batch as a producer sends it; one of its records has a key that is not UTF-8."""
+    builder = _DefaultRecordBatchBuilderPy(2, codec, 0, -1, -1, -1, 1_000_000)
+    for number, value in enumerate(values):
+        name = NotUtf8("x") if number == poisoned else "trace"
+        builder.append(number, 1_795_341_600_000 + number, b"k", value, [(name, b"1")])
+    return builder.build()
+
+
+async def produce_batch(servers: str, topic: str, batch: bytearray, partition: int = 0) -> None:
+    """Append a batch as it is, and wait until it is there."""
+    async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
+        builder = producer.create_batch()
+        builder._buffer, builder._relative_offset = batch, 1  # it is asked how many
+        builder.close()
+        await (await producer.send_batch(builder, topic, partition=partition))

@@ -20,6 +20,7 @@ from aiokafka import (
     ConsumerRebalanceListener,
     TopicPartition,
 )
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import (
@@ -28,11 +29,12 @@ from aiokafka.errors import (
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
 )
+from aiokafka.record.memory_records import MemoryRecords
 
 from deploy.local.kafka import LocalBroker
 from deploy.local.process import free_port
 from tests.conftest import CreateTopics
-from tests.logs import create_topic, produce
+from tests.logs import batch_of, create_topic, produce, produce_batch
 from tests.waiting import until
 
 FIVE = [b"0", b"1", b"2", b"3", b"4"]
@@ -353,3 +355,24 @@ async def test_k20_every_codec_can_be_read(kafka: str, topics: CreateTopics, cod
     await produce(kafka, topic, FIVE, compression_type=codec)
     async with consuming(kafka, topic) as consumer:
         assert [record.value for record in await first_records(consumer)] == FIVE
+
+
+async def test_one_record_that_cannot_be_unpacked_hides_all_behind_it_in_its_batch(
+    kafka: str, topics: CreateTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside K11: and no seek gets past it, so `unpacking` takes the library's place."""
+    monkeypatch.setattr(fetcher, "MemoryRecords", MemoryRecords)
+    (topic,) = await topics("events")
+    await produce_batch(kafka, topic, batch_of(list(FIVE), poisoned=2))
+    await produce(kafka, topic, [b"5"])
+    partition = TopicPartition(topic, 0)
+    async with consuming(kafka, topic) as consumer:
+        with pytest.raises(UnicodeDecodeError):
+            await first_records(consumer)
+        assert await consumer.position(partition) == 0  # what stands before it is held back, too
+        for offset in (2, 3, 4):
+            consumer.seek(partition, offset)
+            with pytest.raises(UnicodeDecodeError):
+                await first_records(consumer)
+        consumer.seek(partition, 5)
+        assert [record.offset for record in await first_records(consumer)] == [5]

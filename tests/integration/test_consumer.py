@@ -197,7 +197,7 @@ async def test_a_hot_partition_starves_nobody(
 ) -> None:
     """D1, E3: every partition is read in its turn, so a few records overtake a flood."""
     (topic,) = await topics("events", partitions=2)
-    await produce(kafka, topic, [b"{}"] * 20_000, partition=0)
+    await produce(kafka, topic, [b"x" * 200] * 20_000, partition=0)  # many fetches long
     await produce(kafka, topic, [b"{}"] * 5, partition=1)
     async with running(Worker(store, settings_for(kafka, topic, batch_max=500))) as worker:
         await until(lambda: len([1 for place in worker.applied if place.partition == 1]) == 5)

@@ -11,15 +11,19 @@ from aiokafka.consumer.fetcher import Fetcher
 from structlog.testing import capture_logs
 
 from deploy.local.kafka import LocalBroker
+from state.event import Event, Rejected
 from state.postgres.offsets import Held
 from state.postgres.store import PostgresStore
 from state.turn import Unavailable
+from stream import reader
 from stream.batches import Partition
 from stream.client import KafkaClient
 from stream.consumer import StalledError
+from stream.decode import Sources
 from stream.kafka import kafka_group_options
+from stream.peek import peek
 from tests.conftest import CreateTopics
-from tests.logs import create_topic, produce
+from tests.logs import batch_of, create_topic, produce, produce_batch
 from tests.members import Worker, holds_some, running, settings_for, states
 from tests.waiting import until
 
@@ -135,6 +139,71 @@ async def test_a_client_that_stands_still_is_replaced_then_the_process_ends(
     with pytest.raises(ExceptionGroup) as raised:
         await break_mend_and_break_again()
     assert raised.group_contains(StalledError)
+
+
+@pytest.mark.parametrize("codec", [0, 1, 4])
+async def test_a_record_that_the_library_cannot_unpack_costs_only_itself(
+    kafka: str, topics: CreateTopics, store: PostgresStore, codec: int
+) -> None:
+    """E5: handed on as rejected; those before and behind it come, those of its batch too."""
+    (topic,) = await topics("events")
+    good = b'{"event":"a","email":"a@example.com"}'
+    await produce(kafka, topic, [good] * 3)
+    await produce_batch(kafka, topic, batch_of([good, good, b"bad", good], poisoned=2, codec=codec))
+    await produce_batch(kafka, topic, batch_of([b"bad", good], poisoned=0, codec=codec))
+    await produce(kafka, topic, [good] * 3)
+    async with running(Worker(store, settings_for(kafka, topic))) as worker:
+        await until(lambda: len(worker.applied) == 12)
+    decoded = [one for batch in worker.batches for part in batch.slices for one in part.decoded]
+    assert [one.coordinates.offset for one in decoded] == list(range(12))
+    rejected = [one for one in decoded if not isinstance(one, Event)]
+    assert [one.coordinates for one in rejected] == [(topic, 0, 5), (topic, 0, 7)]
+    for one in rejected:
+        assert isinstance(one, Rejected)
+        assert (one.reason, one.raw) == ("unreadable_record", b"bad")
+    assert (await store.take_partitions([(topic, 0)], "next"))[topic, 0].next_offset == 12
+    sources = Sources(worker.consumer._settings.stream_epoch, frozenset())
+    async with peek({"bootstrap_servers": kafka}, [topic], sources) as look:
+        assert await look.record_at(rejected[0].coordinates) == rejected[0]
+
+
+def corrupt(broker: LocalBroker, value: bytes) -> None:
+    """Turn the bits of a value where it lies on the disk of a broker that is stopped."""
+    (log,) = broker._folder.glob("data/events-0/*.log")
+    written = log.read_bytes()
+    assert written.count(value) == 1
+    log.write_bytes(written.replace(value, bytes(byte ^ 0xFF for byte in value)))
+
+
+@pytest.mark.timeout(120)
+async def test_a_batch_that_is_corrupt_ends_in_the_watchdogs_judgement(
+    own_broker: LocalBroker, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E5: it is the broker's fault, so nothing is passed over; and it says where it stands."""
+    monkeypatch.setattr(reader, "FAILURE_SECONDS", 0.05)
+    servers = own_broker.bootstrap_servers
+    await create_topic(servers, "events")
+    for value in (b"before", b"corrupt", b"behind"):
+        await produce(servers, "events", [value])
+    await asyncio.to_thread(own_broker.stop)
+    corrupt(own_broker, b"corrupt")
+    await asyncio.to_thread(own_broker.start)
+    worker = Worker(store, settings_for(servers, "events", stall_timeout=timedelta(seconds=2)))
+    worker.is_pressing = True
+
+    async def wait_for_the_end() -> None:
+        async with running(worker):
+            await asyncio.Event().wait()
+
+    with capture_logs() as logs, pytest.raises(ExceptionGroup) as raised:
+        await wait_for_the_end()
+    assert raised.group_contains(StalledError)
+    assert worker.offsets == [0]
+    stalled = [line for line in logs if line["event"] == "partitions.stalled"]
+    assert [(line["partitions"], line["next_offsets"]) for line in stalled] == [
+        ([("events", 0)], [1])
+    ] * 2
+    assert {line["log_level"] for line in stalled} == {"error"}
 
 
 async def test_partitions_stay_paused_until_postgres_can_be_asked(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from handlers.advance import end_by_engine_error
 from handlers.world import World
+from state.turn import Fault
 
 
 class Abandon(NamedTuple):
@@ -22,4 +23,4 @@ def apply_abandon(world: World, abandon: Abandon) -> None:
     run = world.active_runs(abandon.contact_id).get(abandon.run_id)
     if run is not None:
         world.put_run(end_by_engine_error(world, run, abandon.why))
-        world.changes.tally["engine_errors"] += 1
+        world.changes.faults.append(Fault(run.run_id, abandon.why, ""))

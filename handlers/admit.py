@@ -36,7 +36,7 @@ def admit(world: World, automation: Automation, event: StoredEvent) -> Admission
     scope = Scope(
         event=event.payload,
         trigger=event.payload,
-        contact=world.contact(event.contact_id).scope() if _reads_contact(automation) else {},
+        contact=world.contact_scope(event.contact_id) if _reads_contact(automation) else {},
     )
     if version.trigger_filter is not None:
         verdict = evaluate(version.trigger_filter, scope)

@@ -21,6 +21,7 @@ from handlers.decision import (
     Wait,
 )
 from handlers.profile import change_profile
+from handlers.receipt import add_look_back_receipt
 from handlers.steps import KINDS
 from handlers.waits import Match, floor_of, names_of, oldest_match, scope_of
 from handlers.world import World
@@ -144,6 +145,7 @@ class _Walk:
         if match is None:
             return wait
         self.run = _close_wait(self.world, self.run, waiting, match)
+        add_look_back_receipt(self.world, self.run, self.step_key, match.event)
         return self._answer(waiting, _matched(match))
 
     def _answer(self, parked: Parked, cause: Cause) -> Outcome:

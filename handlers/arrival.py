@@ -13,14 +13,15 @@ from handlers.guard import guarded
 from handlers.identify import Identity, identify
 from handlers.match import match_waits, note_late_arrivals, parked_order, resume_match
 from handlers.profile import apply_contact_event
-from handlers.receipt import receipt_of
+from handlers.receipt import add_receipt
+from handlers.sighting import Sighting
 from handlers.waits import scope_of
 from handlers.world import Findings, World
 from state.automation import Automation
 from state.event import Event
 from state.evidence import Finding
 from state.run import Resolved, Run, Trigger, run_id_of
-from state.turn import EventRecord, IdentityNote, Seen, StoredEvent
+from state.turn import EventRecord, Seen, StoredEvent
 
 #: Contact events whose rules come with the next version; until then nothing of them is lost.
 UNSUPPORTED = frozenset({"contact.deleted", "contact.merged"})
@@ -41,20 +42,20 @@ def apply_event(world: World, event: Event) -> None:
         # It is not stored; what it linked then may have been released since, by who came later.
         world.changes.tally["redelivered"] += 1
         return
-    findings = Findings()
+    v, is_skewed = event.verdict_time(world.now)
+    sighting = Sighting(world, event, v)
     is_somebody = is_of_interest or event.is_contact_event
-    identity = identify(world, event, findings, creates=is_somebody)
+    identity = identify(sighting, creates=is_somebody)
     if identity is None:
         if is_somebody:
             detail = "contact_id: names no contact, and there is no other identifier"
             set_aside(world, event, "no_usable_identifier", detail)
         return
-    v, is_skewed = event.verdict_time(world.now)
     if event.is_contact_event:
-        apply_contact_event(world, identity.contact_id, event, v, findings)
-    _note_identity(world, event, identity, findings)
+        apply_contact_event(sighting, identity.contact_id)
     if is_of_interest:
         stored = _stored(world, event, identity, v)
+        findings = sighting.findings
         _set_in_motion(world, stored, identity.resolved, findings)
         record = EventRecord(
             event, identity.contact_id, v, is_skewed, identity.resolved, tuple(findings)
@@ -161,9 +162,7 @@ def _keep(world: World, stored: StoredEvent, record: EventRecord) -> None:
     world.seen[event.key] = Seen(event.body_hash, event.coordinates, event.id)
     world.arrived.setdefault((stored.contact_id, stored.name), []).append(stored)
     world.changes.events.append(record)
-    receipt = receipt_of(world, record)
-    if receipt is not None:
-        world.changes.receipts.append(receipt)
+    add_receipt(world, stored, record.findings)
     for key in _MESSAGE_KEYS:
         named = stored.payload.get(key)
         if isinstance(named, str) and (message_id := _as_uuid(named)):
@@ -175,16 +174,3 @@ def _as_uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-
-
-def _note_identity(world: World, event: Event, identity: Identity, findings: Findings) -> None:
-    """Keep what became, or could not become, of who is who, apart from the event (rule I2)."""
-    for finding in findings:
-        note = IdentityNote(
-            identity.contact_id,
-            event.id,
-            event.coordinates,
-            finding.verdict,
-            finding.reason or "",
-        )
-        world.changes.identity_notes.append(note)

@@ -39,6 +39,11 @@ def compile_version(
         steps={key: _compile_step(step) for key, step in drawing.steps.items()},
         order=graph_order(tuple(drawing.steps), drawing.connections),
         successors={(each.source, each.branch): each.target for each in drawing.connections},
+        arms={
+            key: arms
+            for key, step in drawing.steps.items()
+            if not step.is_trigger and (arms := _kind_of(step).arms(step.config))
+        },
         templates=drawing.templates,
         names=exits | _listened_to(drawing),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from handlers.identify import is_blocked
 from handlers.intake import named_in
 from handlers.world import FreshContactIds
 from state.automation import Catalogue
@@ -35,7 +36,7 @@ def claims_for(
     """
     claims: dict[Identifier, Claim] = {}
     for event in events:
-        named = [name for name in named_in(event) if name.kind != "contact_id" or name in owners]
+        named = _naming(event, owners)
         unowned = [name for name in named if name not in owners and name not in claims]
         if not unowned:
             continue
@@ -47,6 +48,12 @@ def claims_for(
         for name in unowned:
             claims[name] = Claim(name, contact_id, event.recorded_at, event.id, is_new)
     return list(claims.values())
+
+
+def _naming(event: Event, owners: Mapping[Identifier, int]) -> list[Identifier]:
+    """Return the identifiers that may be bound: a blocked value only where it stands alone (I2)."""
+    known = [name for name in named_in(event) if name.kind != "contact_id" or name in owners]
+    return [name for name in known if not is_blocked(name.value)] or known[:1]
 
 
 def _makes_contacts(event: Event, catalogue: Catalogue) -> bool:

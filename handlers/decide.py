@@ -35,6 +35,8 @@ def decide(world: World, inputs: Sequence[Input]) -> Changes | Needs:
 
     The world is spent afterwards: where needs are returned, decide again on a fresh one.
     """
+    events = [each for each in inputs if isinstance(each, Event)]
+    world.oldest_v = min((each.verdict_time(world.now)[0] for each in events), default=None)
     try:
         for each in inputs:
             match each:

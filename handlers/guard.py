@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from handlers.advance import end_by_engine_error
 from handlers.world import NeedsContacts, NeedsLookBack, World
 from state.run import Run
+from state.turn import Fault
 
 
 @contextmanager
 def guarded(world: World, run: Run) -> Iterator[None]:
-    """End `run`, as it was before, with `engine_error` if what is done with it raises."""
-    effects = len(world.changes.effects)
+    """End `run`, as it was before, with `engine_error` if what is done with it raises.
+
+    What the run had written until then is taken back with it, so that its history stays whole (R4).
+    """
+    undo = _remembering(world, run.contact_id)
     try:
         yield
     except (NeedsLookBack, NeedsContacts):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this run's alone (E5)
-        del world.changes.effects[effects:]
+        undo()
         world.put_run(end_by_engine_error(world, run, type(error).__name__))
-        world.changes.tally["engine_errors"] += 1
+        # Frames alone: an exception's text may carry a payload's values.
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        world.changes.faults.append(Fault(run.run_id, type(error).__name__, frames))
+
+
+def _remembering(world: World, contact_id: int) -> Callable[[], None]:
+    """Return what puts back everything that one run's walk may write besides the run itself."""
+    changes = world.changes
+    contact, profile = world.contact(contact_id), changes.profiles.get(contact_id)
+    counts = len(changes.effects), len(changes.closed_waits), len(changes.receipts)
+    closed = list(world.closed_waits(contact_id))
+
+    def undo() -> None:
+        world.contacts[contact_id] = contact
+        changes.profiles.pop(contact_id, None)
+        if profile is not None:
+            changes.profiles[contact_id] = profile
+        lists: tuple[list[Any], ...] = (changes.effects, changes.closed_waits, changes.receipts)
+        for written, count in zip(lists, counts, strict=True):
+            del written[count:]
+        world.closed[contact_id] = closed
+
+    return undo

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from handlers.identify import is_blocked
-from handlers.world import Findings, World
+from handlers.sighting import Sighting
+from handlers.world import World
 from state.contact import Profile, Stamp
 from state.event import Coordinates, Event, Identifier
-from state.evidence import Finding
 
 _SET_KINDS = ("external_id", "email", "phone")
 _PLAIN_FIELDS = ("first_name", "last_name", "time_zone")
@@ -20,15 +20,14 @@ def stamp_of(v: datetime, coordinates: Coordinates) -> Stamp:
     return Stamp(v, f"{coordinates.topic}/{coordinates.partition:06d}/{coordinates.offset:020d}")
 
 
-def apply_contact_event(
-    world: World, contact_id: int, event: Event, v: datetime, findings: Findings
-) -> None:
+def apply_contact_event(sighting: Sighting, contact_id: int) -> None:
     """Apply what a contact event says of its contact (interface.md, "A contact event on Kafka")."""
-    stamp = stamp_of(v, event.coordinates)
+    event = sighting.event
+    stamp = stamp_of(sighting.v, event.coordinates)
     if event.name in ("contact.created", "contact.updated"):
-        _apply_update(world, contact_id, event, stamp, findings)
+        _apply_update(sighting, contact_id, stamp)
     elif event.name in ("contact.subscribed", "contact.unsubscribed"):
-        _apply_consent(world, contact_id, event, stamp)
+        _apply_consent(sighting.world, contact_id, event, stamp)
 
 
 def change_profile(
@@ -55,44 +54,38 @@ def change_profile(
         world.set_profile(contact_id, Profile(new_fields, new_properties, profile.topics, stamps))
 
 
-def _apply_update(
-    world: World, contact_id: int, event: Event, stamp: Stamp, findings: Findings
-) -> None:
-    payload = event.payload
+def _apply_update(sighting: Sighting, contact_id: int, stamp: Stamp) -> None:
+    payload = sighting.event.payload
     fields = {name: payload[name] for name in _PLAIN_FIELDS if name in payload}
     if isinstance(payload.get("unsubscribed"), bool):
         fields["unsubscribed"] = payload["unsubscribed"]
     for kind in _SET_KINDS:
-        if kind in payload and _set_identifier(world, contact_id, event, kind, stamp, findings):
+        if kind in payload and _set_identifier(sighting, contact_id, kind, stamp):
             fields[kind] = payload[kind]
     properties = payload.get("properties")
-    change_profile(
-        world, contact_id, fields, properties if isinstance(properties, Mapping) else {}, stamp
-    )
+    new = properties if isinstance(properties, Mapping) else {}
+    change_profile(sighting.world, contact_id, fields, new, stamp)
 
 
-def _set_identifier(
-    world: World, contact_id: int, event: Event, kind: str, stamp: Stamp, findings: Findings
-) -> bool:
+def _set_identifier(sighting: Sighting, contact_id: int, kind: str, stamp: Stamp) -> bool:
     """SET an identifier: the old one is released; one that another holds is refused (rule I2)."""
+    world, value = sighting.world, sighting.event.payload[kind]
     contact = world.contact(contact_id)
-    value = event.payload[kind]
     old = contact.value_of(kind)
     if value == old or not _wins(contact.profile.stamps, kind, stamp):
         return value == old
     new = Identifier(kind, str(value)) if value is not None else None
     if new is not None and is_blocked(new.value):
-        reason = f"blocked_value: {kind} stays as it was"
-        findings.append(Finding("identity", "merge_blocked", reason=reason))
+        sighting.note(contact_id, "merge_blocked", f"blocked_value: {kind} stays as it was")
         return False
     if new is not None and world.owner_of(new) not in (None, contact_id):
-        findings.append(Finding("identity", "identifier_taken", reason=kind))
+        sighting.note(contact_id, "identifier_taken", kind)
         return False
     if old is not None:
         world.release(contact_id, Identifier(kind, old))
-        findings.append(Finding("identity", "identifier_released", reason=kind))
+        sighting.note(contact_id, "identifier_released", kind)
     if new is not None and world.owner_of(new) is None:
-        world.bind(contact_id, new, event.id)
+        world.bind(contact_id, new, sighting.event.id)
     return True
 
 

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from handlers.world import World
 from state.contact import contact_uuid
+from state.evidence import Finding
 from state.moment import moment_text
-from state.turn import EventRecord
+from state.run import Run
+from state.turn import StoredEvent
+
+#: The verdicts that are deeds.
+_DOING = frozenset({"started", "resumed", "exited"})
 
 
-def receipt_of(world: World, record: EventRecord) -> dict[str, object] | None:
-    """Return the receipt of an event that started, resumed or ended something, else None."""
-    done = [finding for finding in record.findings if finding.verdict in _DOING]
-    if not done:
-        return None
-    event = record.event
-    ended = [world.touched_runs[finding.run_id] for finding in done if finding.run_id is not None]
+def add_receipt(world: World, event: StoredEvent, findings: Sequence[Finding]) -> None:
+    """Add the receipt of an event that started, resumed or ended something, and of no other."""
+    done = [finding for finding in findings if finding.verdict in _DOING]
+    if done:
+        touched = [world.touched_runs[one.run_id] for one in done if one.run_id is not None]
+        ended = [run for run in touched if run.status != "running"]
+        world.changes.receipts.append(_receipt(world, event, done, ended))
+
+
+def add_look_back_receipt(world: World, run: Run, step_key: str, event: StoredEvent) -> None:
+    """Add the receipt of an event that a wait found which was parked after it came (rule W2)."""
+    done = Finding("wait", "resumed", run.automation_id, run.run_id, step_key, "look_back")
+    world.changes.receipts.append(_receipt(world, event, [done], []))
+
+
+def _receipt(
+    world: World, event: StoredEvent, done: Sequence[Finding], ended: Sequence[Run]
+) -> dict[str, object]:
     return {
         "event_id": event.id,
         "event": event.name,
         **event.coordinates._asdict(),
-        "contact_id": str(contact_uuid(record.contact_id)),
+        "contact_id": str(contact_uuid(event.contact_id)),
         "processed_at": moment_text(world.now),
         "did": [finding.document() for finding in done],
         "ended": [
-            {"run_id": str(run.run_id), "status": run.status, "reason": run.reason}
-            for run in ended
-            if run.status != "running"
+            {"run_id": str(run.run_id), "status": run.status, "reason": run.reason} for run in ended
         ],
     }
-
-
-_DOING = frozenset({"started", "resumed", "exited"})

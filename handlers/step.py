@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 from pydantic.alias_generators import to_snake
 from pydantic_core import ErrorDetails
 
 from handlers.decision import Cause, Outcome, Turn
+from state.automation import Arm
 from state.duration import parse_duration
 from state.name import parse_name
 from state.problem import Problem, ProblemsError, joined
@@ -35,19 +36,6 @@ class StepConfig(BaseModel):
 
 class ConfigError(ProblemsError):
     """A step's configuration cannot be used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """An event that a step listens to, with its filter and the branch it leads to.
-
-    `deliver` says how many open waits of the step one event resumes (rule W6).
-    """
-
-    event_name: str
-    filter: Rule | None
-    branch: str
-    deliver: Literal["all", "oldest", "newest"] = "all"
 
 
 def no_arms(_config: object) -> tuple[Arm, ...]:

@@ -7,10 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from handlers.evaluate import Scope, evaluate
-from handlers.step import Arm, StepConfig
-from handlers.steps import KINDS
 from handlers.world import LOOK_BACK_MAX, World
-from state.automation import Version
+from state.automation import Arm, Version
 from state.evidence import Check
 from state.run import Run, Waiting
 from state.turn import Need, StoredEvent
@@ -37,9 +35,7 @@ class Judgement(NamedTuple):
 
 def arms_of(version: Version, step_key: str) -> tuple[Arm, ...]:
     """Return what a step of a version waits for, in declared order; nothing if it does not wait."""
-    step = version.steps[step_key]
-    assert isinstance(step.config, StepConfig), f"step {step_key} was not compiled"
-    return KINDS[step.type].arms(step.config)
+    return version.arms.get(step_key, ())
 
 
 def names_of(version: Version, step_key: str) -> list[str]:
@@ -119,16 +115,19 @@ def scope_of(world: World, run: Run, event: Mapping[str, object] | None) -> Scop
     return Scope(
         event=event,
         trigger=run.trigger.payload,
-        contact=world.contact(run.contact_id).scope(),
+        contact=world.contact_scope(run.contact_id),
         steps=run.outputs,
         wait_events=run.wait_events,
     )
 
 
 def _needs(world: World, run: Run, waiting: Waiting, name: str) -> list[Need]:
-    """Return the look-back for one name, and those its version's other waits may ask for."""
-    version = world.version_of(run)
-    early = min(waiting.floor, run.trigger.v - world.rules.slack)
-    waiting_steps = [key for key in version.order if key != version.trigger_key]
-    others = {other for key in waiting_steps for other in names_of(version, key)} - {name}
-    return [Need(run.contact_id, each, early) for each in (name, *sorted(others))]
+    """Return the look-back for one name, and those its version's other waits may ask for.
+
+    All from one floor a contact and turn, so that no later wait has to ask from further back; only
+    a wait whose `since` is a longer span does.
+    """
+    floor = min(waiting.floor, world.look_back_floor(run.contact_id))
+    arms = [arm for of_step in world.version_of(run).arms.values() for arm in of_step]
+    others = {arm.event_name for arm in arms} - {name}
+    return [Need(run.contact_id, each, floor) for each in (name, *sorted(others))]

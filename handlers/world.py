@@ -116,7 +116,8 @@ class World:
     """Everything one group's decision reads and changes; a fresh one for each attempt.
 
     `reserved` are identifiers that this turn claimed before the lock: they count as unbound until
-    the fold binds them, and tell which contact number to use when it does.
+    the fold binds them, and tell which contact number to use when it does. `oldest_v` is the oldest
+    V among the group's events, None if it has none.
     """
 
     snapshot: Snapshot
@@ -126,6 +127,7 @@ class World:
     reserved: Mapping[Identifier, Claim]
     fresh_contact_ids: FreshContactIds
     changes: Changes
+    oldest_v: datetime | None = None
     owners: dict[Identifier, int] = field(default_factory=dict)
     contacts: dict[int, Contact] = field(default_factory=dict)
     runs: dict[int, dict[UUID, Run]] = field(default_factory=dict)
@@ -135,6 +137,7 @@ class World:
     first_seen_here: set[int] = field(default_factory=set)
     loaded_runs: dict[UUID, Run] = field(default_factory=dict)
     touched_runs: dict[UUID, Run] = field(default_factory=dict)
+    scopes: dict[int, tuple[Contact, dict[str, object]]] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:
@@ -149,6 +152,20 @@ class World:
             bound = tuple(link for link in loaded.links if link.identifier not in self.reserved)
             found = self.contacts[contact_id] = _with_links(loaded, bound)
         return found
+
+    def contact_scope(self, contact_id: int) -> dict[str, object]:
+        """Return what `contact.*` reads now; built once for each state of the contact."""
+        contact = self.contact(contact_id)
+        known = self.scopes.get(contact_id)
+        if known is None or known[0] is not contact:
+            known = self.scopes[contact_id] = (contact, contact.scope())
+        return known[1]
+
+    def look_back_floor(self, contact_id: int) -> datetime:
+        """Return a floor below that of every wait that counts from its run's start (rule W2)."""
+        loaded = self.snapshot.runs.get(contact_id, ())
+        starts = [self.oldest_v or self.now, *(run.trigger.v for run in loaded)]
+        return min(starts) - self.rules.slack
 
     def owner_of(self, identifier: Identifier) -> int | None:
         """Return who holds an identifier now in this turn, or None."""

@@ -33,6 +33,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Arm:
+    """An event that a step listens to, with its filter and the branch it leads to.
+
+    `deliver` says how many open waits of the step one event resumes (rule W6).
+    """
+
+    event_name: str
+    filter: Rule | None
+    branch: str
+    deliver: Literal["all", "oldest", "newest"] = "all"
+
+
+@dataclass(frozen=True, slots=True)
 class Exit:
     """An exit rule: an event of this name whose filter holds ends the run at once (rule S3)."""
 
@@ -54,7 +67,8 @@ class Version:
     """A published graph, compiled: immutable, and what its runs are pinned to for life.
 
     `order` is the graph order of step keys (trigger first); `successors` maps (step key, branch) to
-    the next step's key; `names` are all event names it listens to (trigger, arms, exits).
+    the next step's key; `arms` are what its waiting steps listen to, in declared order; `names` are
+    all event names it listens to (trigger, arms, exits).
     """
 
     automation_id: UUID
@@ -68,6 +82,7 @@ class Version:
     steps: Mapping[str, Step]
     order: tuple[str, ...]
     successors: Mapping[tuple[str, str], str]
+    arms: Mapping[str, tuple[Arm, ...]]
     templates: Mapping[str, Template]
     names: frozenset[str]
     time_zone: str | None = None

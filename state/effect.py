@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID, uuid5
 
 #: The namespace of message ids. Never change it: a message's id is its deduplication key (rule F2).
@@ -41,6 +41,18 @@ class Effect:
     channel: Channel
     message: Mapping[str, object]
     created_at: datetime
+
+
+class Claimed(NamedTuple):
+    """An effect to try, with the number of this attempt, from 1.
+
+    `was_unsure`: an earlier attempt may have sent it, so that running out of attempts does not
+    mean that it failed (rule F3).
+    """
+
+    effect: Effect
+    attempts: int
+    was_unsure: bool
 
 
 @dataclass(frozen=True, slots=True)

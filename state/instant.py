@@ -12,6 +12,10 @@ _RFC3339 = re.compile(
     r"[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|(60))"
     r"(?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
+#: Days that no clock shows; at their ends, databases keep infinity in place of the instant.
+FIRST = datetime(1, 1, 2, tzinfo=UTC)
+LAST = datetime(9999, 12, 31, tzinfo=UTC)
+
 _SECONDS = slice(17, 19)
 
 
@@ -32,9 +36,12 @@ def parse_instant(text: str) -> datetime:
         if match[1] is not None:
             return _leap_second(text)
         read = datetime.fromisoformat(text.upper())
-        return read if read.tzinfo is UTC else read.astimezone(UTC)
+        meant = read if read.tzinfo is UTC else read.astimezone(UTC)
     except (ValueError, OverflowError):
         raise InstantError(EXPECTED) from None
+    if not FIRST <= meant < LAST:
+        raise InstantError(f"{EXPECTED}; this one stands for no time at all: leave it out")
+    return meant
 
 
 def _leap_second(text: str) -> datetime:

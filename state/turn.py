@@ -257,6 +257,14 @@ class Audited(NamedTuple):
     after: Mapping[str, object]
 
 
+class Fault(NamedTuple):
+    """What the engine itself got wrong with one run: the kind, and the frames without values."""
+
+    run_id: UUID
+    kind: str
+    frames: str
+
+
 class NameSeen(NamedTuple):
     """How often a name was seen in one partition of this turn, and where last (rule E7)."""
 
@@ -308,4 +316,5 @@ class Changes:
     receipts: list[Mapping[str, object]] = field(default_factory=list)
     names: list[NameSeen] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     tally: Counter[str] = field(default_factory=Counter)

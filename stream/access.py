@@ -87,6 +87,7 @@ async def door(config: Settings) -> AsyncIterator[Processor]:
             config.database_url,
             worker_id=f"cli:{clock.new_id()}",
             stream_epoch=config.stream_epoch,
+            input_topics=config.topics_in,
             pool_max=2,
         )
         try:

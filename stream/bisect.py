@@ -7,33 +7,50 @@ from dataclasses import replace
 
 from handlers.abandon import Abandon
 from handlers.dedupe import rejected_event
+from state.effect import Answer
 from state.event import Decoded, Event, Rejected
 from state.turn import Position, Quarantined, Refused
 from stream.batches import Partition
-from stream.turn import Work
+from stream.turn import Command, Work
 
 
 def parts_of(work: Work, refused: Refused) -> list[Work]:
-    """Return work that the database refused in halves, or the one culprit made harmless.
+    """Return work that was refused for good in halves, or the one culprit made harmless.
 
     Raises:
         Refused: nothing smaller is left that could be at fault.
     """
-    if len(work.records) > 1:
-        return _halves(work)
-    if len(work.commands) > 1:
-        middle = len(work.commands) // 2
-        return [
-            replace(work, commands=work.commands[:middle]),
-            replace(work, commands=work.commands[middle:]),
-        ]
+    if len(work.records) > 1 or len(work.commands) > 1:
+        return halves(work)
     if work.records:
         return [_set_aside(work, work.records[0], refused)]
-    if work.commands and not isinstance(work.commands[0], Abandon):
-        command = work.commands[0]
-        why = f"SQLSTATE {refused.sqlstate}"
-        return [Work(commands=[Abandon(command.contact_id, command.run_id, why)])]
-    raise refused
+    if not work.commands:
+        raise refused
+    return [Work(commands=[_harmless(work.commands[0], refused)])]
+
+
+def _harmless(command: Command, refused: Refused) -> Command:
+    """Return a command without what may be at fault: a provider's texts, then the run's new state.
+
+    An answer stays an answer: its effect must not be sent again (rule F2).
+    """
+    code = f"refused {refused.sqlstate}"
+    if isinstance(command, Abandon):
+        raise refused
+    if isinstance(command, Answer) and command.code != code:
+        return replace(command, code=code, text=None, provider_id=None)
+    return Abandon(command.contact_id, command.run_id, code)
+
+
+def halves(work: Work) -> list[Work]:
+    """Return work in two parts that are done one after the other, each in a turn of its own."""
+    if work.records:
+        return _halves(work)
+    middle = len(work.commands) // 2
+    return [
+        replace(work, commands=work.commands[:middle]),
+        replace(work, commands=work.commands[middle:]),
+    ]
 
 
 def without(work: Work, lost: Set[Partition]) -> Work:

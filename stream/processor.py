@@ -18,12 +18,13 @@ from state.effect import Answer
 from state.turn import Changes, Fenced, Moved, Position, Refused, Unavailable, Unknown
 from stream.batches import Batch, BatchResult, Partition
 from stream.bell import Bell
-from stream.bisect import parts_of, without
+from stream.bisect import halves, parts_of, without
 from stream.clock import Clock
 from stream.order import merge
+from stream.report import report_refused, report_turn
 from stream.seam import TurnStore
 from stream.telemetry import Counters
-from stream.turn import CatalogueCache, Turn, Work
+from stream.turn import CatalogueCache, Turn, Unwieldy, Work
 
 #: The longest pause between two attempts, in seconds.
 PAUSE_MAX = 5.0
@@ -85,19 +86,22 @@ class Processor:
                 log.warning("batch.fenced", partitions=sorted(lost.partitions))
                 rest = [without(each, lost.partitions) for each in (current, *queue)]
                 queue = [each for each in rest if each.positions]
+            except Unwieldy:
+                self._counters.count("turns_halved")
+                queue[:0] = halves(current)
             except Refused as refused:
-                log.warning("turn.refused", lane=lane, sqlstate=refused.sqlstate, size=current.size)
+                report_refused(lane, current, refused)
                 queue[:0] = parts_of(current, refused)
             else:
                 tally.update(changes.tally)
-                self._report(lane, current, changes, self._clock.monotonic() - started)
+                self._note(lane, current, changes, self._clock.monotonic() - started)
         return tally, fenced
 
     async def _commit(self, lane: str, work: Work) -> Changes:
         """Do work in one transaction, again and again until it is known to have taken place.
 
         Raises:
-            Fenced, Refused: it cannot take place as it is; nothing was written.
+            Fenced, Refused, Unwieldy: it cannot take place as it is; nothing was written.
         """
         attempt = 0
         while True:
@@ -129,6 +133,12 @@ class Processor:
             except (Moved, Unavailable) as fault:
                 await self._pause(lane, attempt, fault)
 
+    def _note(self, lane: str, work: Work, changes: Changes, seconds: float) -> None:
+        if changes.effects:
+            self.effects_made.ring()
+        for name, number in report_turn(lane, work, changes, seconds).items():
+            self._counters.count(name, number)
+
     async def _pause(self, lane: str, attempt: int, fault: Moved | Unavailable) -> None:
         is_moved = isinstance(fault, Moved)
         self._counters.count("turns_moved" if is_moved else "turns_unavailable")
@@ -136,34 +146,6 @@ class Processor:
             log.warning("turn.retried", lane=lane, attempt=attempt, reason=str(fault))
         base = 0.005 if is_moved else 0.1
         await self._clock.sleep(self._clock.jittered(min(base * 2 ** min(attempt, 16), PAUSE_MAX)))
-
-    def _report(self, lane: str, work: Work, changes: Changes, seconds: float) -> None:
-        """Say a line a turn and a line a run's ending; never a payload or an identifier."""
-        ended = [after for _, after in changes.runs if after.status != "running"]
-        counts = {
-            **changes.tally,
-            "records": len(work.records),
-            "runs_started": sum(before is None for before, _ in changes.runs),
-            "runs_ended": len(ended),
-            "quarantined": len(changes.quarantined),
-            "duplicates": len(changes.duplicates),
-            "effects": len(changes.effects),
-        }
-        if changes.effects:
-            self.effects_made.ring()
-        counts = {name: number for name, number in counts.items() if number}
-        for name, number in counts.items():
-            self._counters.count(name, number)
-        if counts:
-            log.info(f"{lane}.turn", ms=round(seconds * 1000, 1), **counts)
-        for run in ended:
-            log.info(
-                "run.ended",
-                run_id=str(run.run_id),
-                automation_id=str(run.automation_id),
-                status=run.status,
-                reason=run.reason,
-            )
 
 
 def _positions(batch: Batch) -> list[Position]:

@@ -9,7 +9,7 @@ from typing import assert_never
 
 import structlog
 
-from state.effect import Answer, Effect, Settlement
+from state.effect import Answer, Claimed, Effect, Settlement
 from state.turn import Moved, Unavailable
 from stream.clock import Clock
 from stream.processor import Processor
@@ -72,30 +72,43 @@ class Relay:
         if not claimed:
             return 0
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._send(*each)) for each in claimed]
+            tasks = [group.create_task(self._send(each)) for each in claimed]
         answers = [answer for task in tasks if (answer := task.result()) is not None]
         if answers:
             await self._processor.apply_answers(answers)
         return len(answers)
 
-    async def _send(self, effect: Effect, attempts: int) -> Answer | None:
+    async def _send(self, claimed: Claimed) -> Answer | None:
         """Try one effect once; None: it is to be tried again later."""
-        try:
-            async with asyncio.timeout(self._limits.lease.total_seconds() / 2):
-                outcome = await self._sender.send(effect)
-        except Exception as error:  # noqa: BLE001 - a sender's fault is an attempt that failed
-            outcome = NotNow(type(error).__name__, "the sender failed")
-        if isinstance(outcome, NotNow) and attempts < self._limits.attempts_max:
-            await self._postpone(effect, attempts, outcome)
+        outcome = await self._try(claimed.effect)
+        is_unsure = isinstance(outcome, Unsure) or claimed.was_unsure
+        if self._may_try_again(outcome, claimed.attempts):
+            await self._postpone(claimed, outcome, is_unsure=is_unsure)
             return None
-        answer = _answer(effect, attempts, outcome)
+        answer = _answer(claimed, outcome, is_unsure=is_unsure)
         self._counters.count("effects_settled", settlement=answer.settlement)
         return answer
 
-    async def _postpone(self, effect: Effect, attempts: int, outcome: NotNow) -> None:
+    async def _try(self, effect: Effect) -> Outcome:
+        try:
+            async with asyncio.timeout(self._limits.lease.total_seconds() / 2):
+                return await self._sender.send(effect)
+        except Exception as error:  # noqa: BLE001 - nobody knows how far it came
+            return Unsure(type(error).__name__, "the sender did not answer")
+
+    def _may_try_again(self, outcome: Outcome, attempts: int) -> bool:
+        if attempts >= self._limits.attempts_max:
+            return False
+        is_repeatable = isinstance(outcome, Unsure) and self._sender.honours_keys
+        return isinstance(outcome, NotNow) or is_repeatable
+
+    async def _postpone(self, claimed: Claimed, outcome: Outcome, *, is_unsure: bool) -> None:
+        assert isinstance(outcome, NotNow | Unsure), "what is settled is not tried again"
+        effect, attempts, _ = claimed
         backoff = min(BACKOFF_FIRST * 2 ** (attempts - 1), BACKOFF_MAX)
         jittered = timedelta(seconds=self._clock.jittered(backoff.total_seconds()))
-        due_in = max(jittered, outcome.retry_after or timedelta())
+        wanted = outcome.retry_after if isinstance(outcome, NotNow) else None
+        due_in = max(jittered, wanted or timedelta())
         self._counters.count("effects_postponed")
         log.warning(
             "effect.postponed",
@@ -105,7 +118,7 @@ class Relay:
             code=outcome.code,
             due_in_seconds=round(due_in.total_seconds(), 1),
         )
-        error = {"code": outcome.code, "text": outcome.text}
+        error = {"code": outcome.code, "text": outcome.text, "is_unsure": is_unsure}
         try:
             await self._store.postpone_effect(effect.effect_id, due_in, error)
         except (Moved, Unavailable) as fault:
@@ -113,28 +126,27 @@ class Relay:
             log.warning("effect.not_postponed", effect_id=str(effect.effect_id), reason=str(fault))
 
 
-def _answer(effect: Effect, attempts: int, outcome: Outcome) -> Answer:
-    def answer(settlement: Settlement, code: str | None, text: str | None) -> Answer:
-        return Answer(
-            effect.effect_id,
-            effect.run_id,
-            effect.contact_id,
-            settlement,
-            attempts,
-            code=code,
-            text=text,
-        )
-
+def _answer(claimed: Claimed, outcome: Outcome, *, is_unsure: bool) -> Answer:
+    """Return how an effect is settled; after one attempt of unknown outcome nothing is sure."""
+    settlement: Settlement
     match outcome:
         case Accepted(provider_id):
-            return Answer(
-                effect.effect_id, effect.run_id, effect.contact_id, "sent", attempts, provider_id
-            )
+            settlement, provider, code, text = "sent", provider_id, None, None
         case Declined(code, text):
-            return answer("failed", code, text)
-        case NotNow(code, text):
-            return answer("failed", code, f"{text}, {attempts} times")
-        case Unsure(code, text):
-            return answer("unknown", code, text)
+            settlement, provider = "failed", None
+        case NotNow(code, text) | Unsure(code, text):
+            settlement, provider = ("unknown" if is_unsure else "failed"), None
+            text = f"{text}, {claimed.attempts} times" if claimed.attempts > 1 else text
         case _:
             assert_never(outcome)
+    effect = claimed.effect
+    return Answer(
+        effect.effect_id,
+        effect.run_id,
+        effect.contact_id,
+        settlement,
+        claimed.attempts,
+        provider,
+        code,
+        text,
+    )

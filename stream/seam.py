@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from state.automation import StoredVersion
-from state.effect import Effect
+from state.effect import Claimed
 from state.event import Identifier
 from state.turn import Changes, Claim, LockRequest, Need, Snapshot, StoredEvent
 
@@ -84,8 +84,8 @@ class TimerStore(Protocol):
 class OutboxStore(Protocol):
     """What the relay needs."""
 
-    async def claim_effects(self, limit: int, lease: timedelta) -> list[tuple[Effect, int]]:
-        """Return effects to send and how often each was tried; nobody else gets them meanwhile."""
+    async def claim_effects(self, limit: int, lease: timedelta) -> list[Claimed]:
+        """Return effects to send; nobody else gets them for a lease."""
         ...
 
     async def postpone_effect(

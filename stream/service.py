@@ -143,6 +143,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Worker]:
         str(settings.database_url),
         worker_id=f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()}",
         stream_epoch=settings.stream_epoch,
+        input_topics=settings.topics_in,
         pool_max=settings.pool_max,
         command_timeout=settings.command_timeout.total_seconds(),
     )

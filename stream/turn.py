@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from handlers.abandon import Abandon
 from handlers.catalogue import compile_catalogue
 from handlers.claims import claims_for, first_sights
-from handlers.decide import Input, decide
+from handlers.decide import Input, Needs, decide
 from handlers.groups import group_inputs
 from handlers.intake import Intake, named_in, names_seen, sort_records
 from handlers.timer import Release, TimerDue
@@ -16,11 +17,22 @@ from handlers.world import FreshContactIds, Rules, StoredEvents, World
 from state.automation import Catalogue
 from state.effect import Answer
 from state.event import Decoded, Event, Identifier
-from state.turn import Changes, Claim, LockRequest, Need, Position, Quarantined, Snapshot
+from state.turn import Changes, Claim, LockRequest, Need, Position, Quarantined, Refused, Snapshot
 from stream.seam import Transaction, TurnStore
 
-#: How many more numbers a group gets when its decision makes contacts that no claim foresaw.
-_SPARE_CONTACTS = 8
+#: How many inputs of people who hang together one turn decides; more are done in smaller turns.
+GROUP_MAX = 400
+
+#: Stands for an SQLSTATE where it was the engine that could not decide (rule E5).
+ENGINE_ERROR = "engine_error"
+
+
+class Unwieldy(Exception):
+    """One contact has more inputs in this turn than are decided at once: take fewer of them."""
+
+
+#: What a turn may be asked to do beside applying records.
+Command = TimerDue | Release | Answer | Abandon
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +44,7 @@ class Work:
     """
 
     records: Sequence[Decoded] = ()
-    commands: Sequence[TimerDue | Release | Answer | Abandon] = ()
+    commands: Sequence[Command] = ()
     positions: Sequence[Position] = ()
     quarantined: Sequence[Quarantined] = ()
 
@@ -78,6 +90,8 @@ class Turn:
         claims = await self._claim(intake.events, owners)
         snapshot = await self._lock(intake.events, owners, claims)
         groups = group_inputs(inputs, snapshot.owners, claims)
+        if max(map(len, groups), default=0) > GROUP_MAX:
+            raise Unwieldy
         changes = _joined(snapshot, await self._decide(groups, snapshot, claims))
         _add_intake(changes, intake, self.work, snapshot)
         await self.transaction.save(changes)
@@ -127,42 +141,60 @@ class Turn:
     ) -> list[Changes]:
         """Decide each group; those that lack something decide again once all of it was brought.
 
-        Every round costs one statement however many groups lack something, and each brings a
-        group past at least one more wait, so there are at most as many rounds as waits in a graph.
+        A round costs one statement however many groups lack something. There are few: look-backs
+        ask from below every wait of their contact, and only a longer `since` asks again.
         """
-        claims_of = _claims_by_group(groups, claims)
-        spare: list[Sequence[int]] = [()] * len(groups)
-        decided: list[Changes | None] = [None] * len(groups)
-        open_groups = list(range(len(groups)))
-        while open_groups:
+        waiting = [
+            _Group(inputs, own)
+            for inputs, own in zip(groups, _claims_by_group(groups, claims), strict=True)
+        ]
+        decided: list[Changes] = []
+        while waiting:
+            lacking: list[_Group] = []
             needs: list[Need] = []
-            for number in list(open_groups):
-                world = self._world(snapshot, claims_of[number], spare[number])
-                outcome = decide(world, groups[number])
+            for group in waiting:
+                outcome = await self._decide_group(group, snapshot)
                 if isinstance(outcome, Changes):
-                    decided[number] = outcome
-                    open_groups.remove(number)
-                elif outcome.contacts:
-                    spare[number] = await self.store.contact_ids(
-                        len(spare[number]) + _SPARE_CONTACTS
-                    )
-                needs += () if isinstance(outcome, Changes) else outcome.look_backs
+                    decided.append(outcome)
+                    continue
+                lacking.append(group)
+                needs += outcome.look_backs
+                if outcome.contacts:
+                    group.spare = await self.store.contact_ids(len(group.inputs))
             if needs:
                 self.stored.add(needs, await self.transaction.look_back(needs))
-        return [changes for changes in decided if changes is not None]
+            waiting = lacking
+        return decided
 
-    def _world(
-        self, snapshot: Snapshot, claims: Mapping[Identifier, Claim], spare: Sequence[int]
-    ) -> World:
-        return World(
+    async def _decide_group(self, group: _Group, snapshot: Snapshot) -> Changes | Needs:
+        # Heartbeats, commits and signals share this loop, and a large batch decides for long.
+        await asyncio.sleep(0)
+        world = World(
             snapshot=snapshot,
             catalogue=self.catalogue,
             rules=self.rules,
             stored=self.stored,
-            reserved=claims,
-            fresh_contact_ids=FreshContactIds(spare),
+            reserved=group.claims,
+            fresh_contact_ids=FreshContactIds(group.spare),
             changes=Changes(now=snapshot.now),
         )
+        try:
+            return decide(world, group.inputs)
+        except Exception as error:
+            # A fault outside any run: the record that causes it is looked for by halves (E5).
+            raise Refused(ENGINE_ERROR, type(error).__name__) from error
+
+
+@dataclass(slots=True)
+class _Group:
+    """Inputs that decide together, with the claims of their events.
+
+    `spare` are numbers for contacts that no claim foresaw.
+    """
+
+    inputs: Sequence[Input]
+    claims: Mapping[Identifier, Claim]
+    spare: Sequence[int] = ()
 
 
 def _claims_by_group(

@@ -43,6 +43,7 @@ def turn(
         steps={"step": step},
         order=("step",),
         successors={},
+        arms={},
         templates=parsed,
         names=frozenset(),
     )

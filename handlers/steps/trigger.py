@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from handlers.decision import GoTo, Outcome, Turn
-from handlers.step import Arm, EventName, RuleTree, StepConfig, unexpected
-from state.automation import DEFAULT_BRANCH
+from handlers.step import EventName, RuleTree, StepConfig, unexpected
+from state.automation import DEFAULT_BRANCH, Arm
 
 TYPE = "trigger"
 BRANCHES = (DEFAULT_BRANCH,)

@@ -10,7 +10,6 @@ from pydantic import Field, PlainValidator, model_validator
 
 from handlers.decision import Cause, GoTo, Matched, Outcome, TimedOut, Turn, Wait
 from handlers.step import (
-    Arm,
     Duration,
     EventName,
     RuleTree,
@@ -18,6 +17,7 @@ from handlers.step import (
     config_of,
     unexpected,
 )
+from state.automation import Arm
 from state.duration import DurationError, parse_duration
 from state.problem import Problem, ProblemsError
 

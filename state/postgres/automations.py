@@ -71,6 +71,22 @@ where known.definition::text <> excluded.definition::text
 """
 
 
+#: Whoever has entered an automation, as far as its runs are kept: the memory that `once` and
+#: `after` judge by, for runs that started while nobody had to remember them (S2).
+REMEMBER_ENTRIES = """
+insert into enrolments (contact_id, automation_id, last_v)
+select contact_id, automation_id, max((trigger ->> 'v')::timestamptz)
+from (
+  select contact_id, automation_id, trigger from runs_active where automation_id = $1
+  union all
+  select contact_id, automation_id, doc -> 'trigger' from runs_done where automation_id = $1
+) as entered
+group by contact_id, automation_id
+on conflict (contact_id, automation_id) do update set
+  last_v = greatest(enrolments.last_v, excluded.last_v)
+"""
+
+
 class UnknownAutomation(Exception):
     """There is no automation of this name."""
 
@@ -93,6 +109,11 @@ class Publication:
         """Return the hash of the definition, whatever the order of its keys."""
         canonical = json.dumps(self.definition, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def remembers_entries(self) -> bool:
+        """Tell whether its re-entry looks past active runs (rule S2)."""
+        return str(self.definition.get("reentry")).startswith(("once", "after"))
 
 
 class AutomationRow(NamedTuple):
@@ -228,6 +249,8 @@ async def _apply(session: Session, publication: Publication, action: Action) -> 
             sorted(publication.names),
             json_text(publication.definition),
         )
+        if publication.remembers_entries:
+            await session.run(REMEMBER_ENTRIES, after.automation_id)
     applied = _applied(before, after)
     if before != after:
         await _write(session, after, publication.names)

@@ -45,7 +45,7 @@ from unnest($1::bigint[], $2::timestamptz[]) as new (contact_id, created_at)
 #: conflict does nothing and is counted: an error would quote an address in the server's log.
 LINK = """
 insert into identifiers (kind, value, contact_id, linked_at, linked_by, ordinal)
-select kind, value, contact_id, linked_at, linked_by, ordinal
+select kind, value, contact_id, coalesce(linked_at, statement_timestamp()), linked_by, ordinal
 from unnest($1::smallint[], $2::text[], $3::bigint[], $4::timestamptz[], $5::text[], $6::integer[])
   as new (kind, value, contact_id, linked_at, linked_by, ordinal)
 order by kind, value
@@ -92,6 +92,10 @@ on conflict (contact_id) do update set profile = excluded.profile
 """
 
 
+#: Contact, identifier, instant (None: the clock's) and event of a link to make.
+NewLink = tuple[int, Identifier, datetime | None, str]
+
+
 async def new_numbers(session: Session, count: int) -> list[int]:
     """Return at least `count` new contact numbers, ascending: as many blocks as that takes."""
     firsts: list[int] = [row[0] for row in await session.rows(NUMBER_BLOCKS, -(-count // BLOCK))]
@@ -116,10 +120,9 @@ async def claim(session: Session, claims: Sequence[Claim]) -> None:
     """
     fresh = {one.contact_id: one.created_at for one in claims if one.is_first_sight}
     await _make_contacts(session, fresh.items())
-    links = [
-        (one.contact_id, Link(one.identifier, one.created_at, one.linked_by)) for one in claims
-    ]
-    await _link(session, links)
+    # No instant is known before the lock; the clock's keeps the order between turns, the place
+    # among the claims that within one.
+    await _link(session, [(one.contact_id, one.identifier, None, one.linked_by) for one in claims])
 
 
 async def lock(session: Session, contact_ids: Collection[int]) -> list[Contact]:
@@ -163,7 +166,7 @@ async def save_contacts(session: Session, changes: Changes, own: Collection[int]
     await _make_contacts(
         session, [(one.contact_id, one.created_at) for one in changes.new_contacts]
     )
-    await _link(session, changes.binds)
+    await _link(session, [(contact_id, *link) for contact_id, link in changes.binds])
     if changes.profiles:
         new = {one.contact_id for one in changes.new_contacts}
         assert new.union(own).issuperset(changes.profiles), "a contact was changed without its lock"
@@ -205,19 +208,13 @@ async def _make_contacts(session: Session, created: Collection[tuple[int, dateti
         await session.run(NEW_CONTACTS, *columns_of(created))
 
 
-async def _link(session: Session, links: Sequence[tuple[int, Link]]) -> None:
+async def _link(session: Session, links: Sequence[NewLink]) -> None:
     if not links:
         return
-    kinds, values = _columns([link.identifier for _, link in links])
-    written = await session.run(
-        LINK,
-        kinds,
-        values,
-        [contact_id for contact_id, _ in links],
-        [link.linked_at for _, link in links],
-        [link.linked_by for _, link in links],
-        list(range(len(links))),
-    )
+    contact_ids, _, instants, authors = columns_of(links)
+    kinds, values = _columns(identifier for _, identifier, _, _ in links)
+    ordinals = list(range(len(links)))
+    written = await session.run(LINK, kinds, values, contact_ids, instants, authors, ordinals)
     if written < len(links):
         raise Moved("an identifier was given to somebody else meanwhile")
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from state.postgres.catalogue import bump_revision, lock_catalogue
-from state.postgres.closed_waits import forget_closed_waits
+from state.postgres.closed_waits import KEPT, forget_closed_waits
+from state.postgres.errors import named_failures
 from state.postgres.leaves import ensure_partitions
 from state.postgres.marks import sweep_marks
 from state.postgres.migrate import take_migration_lock
@@ -17,7 +18,8 @@ SWEEP_MAX = 5_000
 
 REVISION = "select revision from catalogue"
 
-#: Versions that start nothing and have no live run. A stopped automation keeps its current one, so
+#: Versions that start nothing and have no live run, nor a wait that a late event may still be
+#: shown on ($1: since when, W5). A stopped automation keeps its current one, so
 #: that events can be told that it is stopped (S1), unless it was deleted.
 IDLE = """
 select automation_id, number, number <> current_version or deleted_at is not null as retires
@@ -27,6 +29,11 @@ where retired_at is null and not (is_enabled and number = current_version)
     select from runs_active
     where runs_active.automation_id = versions.automation_id
       and runs_active.version = versions.number)
+  and not exists (
+    select from closed_waits
+    where closed_waits.automation_id = versions.automation_id
+      and closed_waits.version = versions.number
+      and late is null and closed_at > $1)
 """
 
 RETIRE = """
@@ -48,8 +55,9 @@ FORGET_INTERESTS = "delete from interests where name = any($1::text[])"
 
 async def make_partitions(session: Session, now: datetime) -> bool:
     """Make the partitions that are missing."""
-    await take_migration_lock(session.connection)
-    await ensure_partitions(session.connection, now)
+    with named_failures():
+        await take_migration_lock(session.connection)
+        await ensure_partitions(session.connection, now)
     return False
 
 
@@ -66,7 +74,7 @@ async def retire_versions(session: Session, now: datetime) -> bool:
     bring one back to life; so the revision is looked at again under the lock.
     """
     revision = await session.value(REVISION)
-    idle = await session.rows(IDLE)
+    idle = await session.rows(IDLE, now - KEPT)
     retiring = [row for row in idle if row["retires"]]
     stale = [row["name"] for row in await session.rows(STALE_INTERESTS, *_keys(idle))]
     if not retiring and not stale:

@@ -73,14 +73,29 @@ where held.topic = moved.topic and held.partition = moved.partition and held.str
 returning held.topic, held.partition
 """
 
+#: Which records were applied before, whatever `next_offset` was set back to (rule E4).
+APPLIED = """
+select topic, partition, high_offset
+from unnest($1::text[], $2::integer[]) as asked (topic, partition)
+join partitions using (topic, partition)
+where stream_epoch = $3 and high_offset is not null
+"""
+
 WATERMARK = """
 select topic, partition, low,
   case when owner is not null and seen_at > statement_timestamp() - $2::interval
     then resumed_since end as resumed_since,
   advanced_at
-from partitions where stream_epoch = $1
+from partitions where stream_epoch = $1 and ($3::text[] is null or topic = any($3))
 order by topic, partition
 """
+
+
+class Stream(NamedTuple):
+    """What is consumed: a life of the topics, and their names; None: all that were ever input."""
+
+    epoch: str
+    topics: list[str] | None = None
 
 
 class Held(NamedTuple):
@@ -157,7 +172,17 @@ async def advance(
         raise Fenced(frozenset(lost))
 
 
-async def load_watermark(session: Session, stream_epoch: str) -> list[PartitionState]:
-    """Return how far every input partition is."""
-    rows = await session.rows(WATERMARK, stream_epoch, SILENT_AFTER)
+async def load_applied(
+    session: Session, partitions: Sequence[tuple[str, int]], stream_epoch: str
+) -> dict[tuple[str, int], int]:
+    """Return the highest offset of each partition that was ever applied."""
+    if not partitions:
+        return {}
+    rows = await session.rows(APPLIED, *columns_of(partitions), stream_epoch)
+    return {(topic, partition): offset for topic, partition, offset in rows}
+
+
+async def load_watermark(session: Session, stream: Stream) -> list[PartitionState]:
+    """Return how far every input partition is; a topic that is no input any more holds nothing."""
+    rows = await session.rows(WATERMARK, stream.epoch, SILENT_AFTER, stream.topics)
     return [PartitionState(*row) for row in rows]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from state.effect import Answer, Effect
+from state.effect import Answer, Claimed, Effect
 from state.postgres.codec import columns_of, json_text, optional_json, parsed
 from state.postgres.session import Session
 
@@ -15,13 +15,19 @@ COLUMNS = (
     "recipient", "title", "message",
 )  # fmt: skip
 
-#: A claim is a lease: the row is due again when it ends, for whoever comes first.
+#: A claim is a lease: the row is due again when it ends, for whoever comes first. One that comes
+#: upon an unfinished claim cannot know how far that came.
 CLAIM = """
+with due as materialized (
+  select effect_id,
+    claimed_by is not null or coalesce((last_error ->> 'is_unsure')::boolean, false) as was_unsure
+  from outbox where due_at <= statement_timestamp()
+  order by due_at limit $1 for update skip locked
+)
 update outbox set attempts = attempts + 1, claimed_by = $2, due_at = statement_timestamp() + $3
-where effect_id = any(array(
-  select effect_id from outbox where due_at <= statement_timestamp()
-  order by due_at limit $1 for update skip locked))
-returning effect_id, key, run_id, contact_id, step_key, channel, message, created_at, attempts
+from due where outbox.effect_id = due.effect_id
+returning outbox.effect_id, key, run_id, contact_id, step_key, channel, message, created_at,
+  attempts, was_unsure
 """
 
 #: Only by who holds the claim: one that was overtaken must not wake another's effect.
@@ -133,13 +139,10 @@ async def save_message_events(session: Session, events: Sequence[tuple[UUID, int
 
 async def claim_effects(
     session: Session, limit: int, owner: str, lease: timedelta
-) -> list[tuple[Effect, int]]:
-    """Claim due effects for a lease, each with the number of this attempt, from 1.
-
-    Rows that another is claiming are passed over.
-    """
+) -> list[Claimed]:
+    """Claim due effects for a lease; rows that another is claiming are passed over."""
     return [
-        (
+        Claimed(
             Effect(
                 effect_id=row["effect_id"],
                 key=row["key"],
@@ -151,6 +154,7 @@ async def claim_effects(
                 created_at=row["created_at"],
             ),
             row["attempts"],
+            row["was_unsure"],
         )
         for row in await session.rows(CLAIM, limit, owner, lease)
     ]

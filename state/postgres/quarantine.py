@@ -19,16 +19,19 @@ from unnest($1::text[], $2::integer[], $3::bigint[], $4::timestamptz[], $5::text
   as new (topic, partition, "offset", recorded_at, reason, detail,
     fingerprint, event_id, winner, raw, sha256, headers)
 on conflict do nothing
+returning topic, partition, "offset"
 """
 
 
 async def save_quarantined(
     session: Session, letters: Sequence[Quarantined], stream_epoch: str, now: datetime
-) -> None:
-    """Set records aside; the same record again changes nothing."""
+) -> list[Quarantined]:
+    """Set records aside and return the new ones; the same record again changes nothing."""
     if not letters:
-        return
-    await session.run(ADD, *columns_of(_row(one) for one in letters), stream_epoch, now)
+        return []
+    rows = await session.rows(ADD, *columns_of(_row(one) for one in letters), stream_epoch, now)
+    added = {tuple(row) for row in rows}
+    return [one for one in letters if tuple(one.rejected.coordinates) in added]
 
 
 def _row(letter: Quarantined) -> tuple[object, ...]:

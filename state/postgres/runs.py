@@ -20,6 +20,7 @@ from state.postgres.codec import (
     read_trigger,
     trigger_document,
 )
+from state.postgres.offsets import Stream
 from state.postgres.session import Record, Session
 from state.run import ACTIVITY, Run, Sending, Sleeping, Waiting
 from state.turn import HOLD_NOTICE, RunChange
@@ -42,13 +43,13 @@ select contact_id, run_id from (
      or due_at <= statement_timestamp() - $4::interval
      or due_at <= (
        select case when bool_and(low is not null) then min(low) end
-       from partitions where stream_epoch = $2))
+       from partitions where stream_epoch = $2 and ($5::text[] is null or topic = any($5))))
    order by due_at limit $1)
   union all
   (select contact_id, run_id, due_at from runs_active
    where is_held and due_at <= statement_timestamp() and due_at <= (
      select case when $3 then 'infinity' when bool_and(low is not null) then min(low) end
-     from partitions where stream_epoch = $2)
+     from partitions where stream_epoch = $2 and ($5::text[] is null or topic = any($5)))
    order by due_at limit $1)
 ) as due
 order by due_at, run_id
@@ -86,10 +87,10 @@ async def load_runs(session: Session, contact_ids: Collection[int]) -> dict[int,
 
 
 async def load_due(
-    session: Session, limit: int, stream_epoch: str, *, include_held: bool
+    session: Session, limit: int, stream: Stream, *, include_held: bool
 ) -> list[tuple[int, UUID]]:
     """Return contact and run of timers that are due by the database's clock, the oldest first."""
-    rows = await session.rows(DUE, limit, stream_epoch, include_held, HOLD_NOTICE)
+    rows = await session.rows(DUE, limit, stream.epoch, include_held, HOLD_NOTICE, stream.topics)
     return [(contact_id, run_id) for contact_id, run_id in rows]
 
 

@@ -11,12 +11,12 @@ from uuid import UUID
 
 import asyncpg
 
-from state.effect import Effect
+from state.effect import Claimed
 from state.postgres import housekeeping, offsets, outbox, outgoing
 from state.postgres.contacts import new_numbers
 from state.postgres.errors import LOST, named_failures
 from state.postgres.marks import database_now, has_landed, open_lane
-from state.postgres.offsets import Held, Touch
+from state.postgres.offsets import Held, Stream, Touch
 from state.postgres.outgoing import Outgoing
 from state.postgres.runs import load_due, next_due_in
 from state.postgres.session import Session
@@ -52,10 +52,10 @@ class PostgresStore:
     Every method raises Unavailable when the database cannot be reached or cannot serve.
     """
 
-    def __init__(self, pool: asyncpg.Pool, worker_id: str, stream_epoch: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, worker_id: str, stream: Stream) -> None:
         self._pool = pool
         self._worker_id = worker_id
-        self._stream_epoch = stream_epoch
+        self._stream = stream
         self._numbers: list[int] = []
         self._turns: dict[str, int] = {}
         self._busy: set[str] = set()
@@ -67,10 +67,14 @@ class PostgresStore:
         *,
         worker_id: str,
         stream_epoch: str = "1",
+        input_topics: Sequence[str] | None = None,
         pool_max: int = 8,
         command_timeout: float = 30.0,
     ) -> Self:
-        """Connect; `worker_id` names this process among all that ever use the database."""
+        """Connect; `worker_id` names this process among all that ever use the database.
+
+        `input_topics` are those whose lag holds timers (W4); without them, all that ever were.
+        """
         with named_failures():
             pool = await asyncpg.create_pool(
                 dsn,
@@ -80,7 +84,8 @@ class PostgresStore:
                 command_timeout=command_timeout,
                 server_settings=SETTINGS | {"application_name": f"waitline {worker_id}"[:63]},
             )
-        return cls(pool, worker_id, stream_epoch)
+        topics = None if input_topics is None else list(input_topics)
+        return cls(pool, worker_id, Stream(stream_epoch, topics))
 
     async def close(self) -> None:
         """Close every connection, the hard way after a while."""
@@ -109,7 +114,7 @@ class PostgresStore:
             turn = await self._next_turn(lane)
             async with self._connected() as session:
                 async with session.transaction():
-                    yield PostgresTransaction(session, self._lane(lane), turn, self._stream_epoch)
+                    yield PostgresTransaction(session, self._lane(lane), turn, self._stream)
                 await _commit(session, turn)
         finally:
             self._busy.discard(lane)
@@ -144,7 +149,8 @@ class PostgresStore:
         """Return numbers for new contacts, ascending, from blocks that are this worker's alone."""
         if len(self._numbers) < n:
             async with self._connected() as session:
-                self._numbers += await new_numbers(session, n - len(self._numbers))
+                fresh = await new_numbers(session, n - len(self._numbers))
+            self._numbers += fresh
         taken, self._numbers = self._numbers[:n], self._numbers[n:]
         return taken
 
@@ -155,15 +161,15 @@ class PostgresStore:
         `include_held`, for a look at the cap.
         """
         async with self._connected() as session:
-            return await load_due(session, limit, self._stream_epoch, include_held=include_held)
+            return await load_due(session, limit, self._stream, include_held=include_held)
 
     async def next_due_in(self) -> float | None:
         """Return the seconds until the earliest timer is due, negative once it is, None without."""
         async with self._connected() as session:
             return await next_due_in(session)
 
-    async def claim_effects(self, limit: int, lease: timedelta) -> list[tuple[Effect, int]]:
-        """Return due effects and the number of this attempt; nobody else gets them for a lease."""
+    async def claim_effects(self, limit: int, lease: timedelta) -> list[Claimed]:
+        """Return due effects; nobody else gets them for a lease."""
         async with self._connected() as session:
             return await outbox.claim_effects(session, limit, self._worker_id, lease)
 
@@ -189,29 +195,29 @@ class PostgresStore:
     async def register_partitions(self, partitions: Sequence[tuple[str, int]]) -> None:
         """Make the rows there are not yet; a partition never consumed holds all timers (W4)."""
         async with self._connected() as session:
-            await offsets.register(session, partitions, self._stream_epoch)
+            await offsets.register(session, partitions, self._stream.epoch)
 
     async def take_partitions(
         self, partitions: Sequence[tuple[str, int]], owner: str
     ) -> dict[tuple[str, int], Held]:
         """Mint a new epoch for each partition, which fences whoever had it (rule E3)."""
         async with self._connected() as session:
-            return await offsets.take(session, partitions, self._stream_epoch, owner)
+            return await offsets.take(session, partitions, self._stream.epoch, owner)
 
     async def release_partitions(self, held: Mapping[tuple[str, int], Held]) -> None:
         """Give partitions up, where they are still ours."""
         async with self._connected() as session:
-            await offsets.release(session, held, self._stream_epoch)
+            await offsets.release(session, held, self._stream.epoch)
 
     async def touch_partitions(self, rows: Sequence[Touch]) -> set[tuple[str, int]]:
         """Store that partitions are alive, and how far; return those that were fenced."""
         async with self._connected() as session:
-            return await offsets.touch(session, rows, self._stream_epoch)
+            return await offsets.touch(session, rows, self._stream.epoch)
 
     async def watermark(self) -> list[PartitionState]:
         """Return how far every input partition is (rule W4)."""
         async with self._connected() as session:
-            return await offsets.load_watermark(session, self._stream_epoch)
+            return await offsets.load_watermark(session, self._stream)
 
     async def database_now(self) -> datetime:
         """Return the database's clock."""

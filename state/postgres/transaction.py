@@ -16,7 +16,7 @@ from state.postgres.contacts import claim, load_links, lock, resolve, save_conta
 from state.postgres.enrolments import load_enrolments, save_enrolments
 from state.postgres.events import load_seen, look_back, save_events
 from state.postgres.marks import leave_mark, read_now
-from state.postgres.offsets import advance, load_watermark
+from state.postgres.offsets import Stream, advance, load_applied, load_watermark
 from state.postgres.outbox import save_effects, save_message_events, settle
 from state.postgres.outgoing import save_outgoing
 from state.postgres.quarantine import save_quarantined
@@ -33,11 +33,11 @@ class PostgresTransaction:
     what belongs to them, the lane's mark, offsets.
     """
 
-    def __init__(self, session: Session, lane: str, turn: int, stream_epoch: str) -> None:
+    def __init__(self, session: Session, lane: str, turn: int, stream: Stream) -> None:
         self.turn = turn
         self._session = session
         self._lane = lane
-        self._stream_epoch = stream_epoch
+        self._stream = stream
         self._own: set[int] = set()
 
     @property
@@ -87,8 +87,9 @@ class PostgresTransaction:
             closed_waits=await load_closed_waits(session, ids, now) if ids else {},
             enrolments=await load_enrolments(session, ids) if ids else {},
             seen=await load_seen(session, request.event_keys),
+            applied=await load_applied(session, request.partitions, self._stream.epoch),
             partitions=(
-                await load_watermark(session, self._stream_epoch) if request.reads_watermark else ()
+                await load_watermark(session, self._stream) if request.reads_watermark else ()
             ),
         )
 
@@ -119,7 +120,7 @@ class PostgresTransaction:
         Raises:
             Fenced: partitions have another owner by now. Moved: begin the turn again.
         """
-        session, now, epoch = self._session, changes.now, self._stream_epoch
+        session, now, epoch = self._session, changes.now, self._stream.epoch
         await save_contacts(session, changes, self._own)
         await save_events(session, changes.events, now)
         await save_runs(session, changes.runs)
@@ -132,7 +133,7 @@ class PostgresTransaction:
         await save_notes(session, changes.identity_notes, epoch, now)
         await count_names(session, changes.names)
         await save_audited(session, changes.audited, now)
-        await save_quarantined(session, changes.quarantined, epoch, now)
-        await save_outgoing(session, changes.receipts, changes.quarantined, now)
+        letters = await save_quarantined(session, changes.quarantined, epoch, now)
+        await save_outgoing(session, changes.receipts, letters, now)
         await leave_mark(session, self._lane, self.turn, now)
         await advance(session, changes.positions, epoch, now)

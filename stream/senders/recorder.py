@@ -24,6 +24,8 @@ PLAIN = policy.default.clone(max_line_length=998)
 class Recorder:
     """Writes messages into a folder. A key that was written before is not written again (F2)."""
 
+    honours_keys = True
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 

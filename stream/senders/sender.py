@@ -45,8 +45,14 @@ Outcome = Accepted | Declined | NotNow | Unsure
 
 
 class Sender(Protocol):
-    """A way to send messages. It must honour `effect.key`: one key, one message, however often."""
+    """A way to send messages.
+
+    `honours_keys`: the provider sends a key once however often it is asked, so an attempt of
+    unknown outcome may be repeated. Where it does not, such an attempt is the last (rule F3).
+    """
+
+    honours_keys: bool
 
     async def send(self, effect: Effect) -> Outcome:
-        """Send one message within a bounded time; what it raises counts as `NotNow`."""
+        """Send one message; what it raises, or a time that runs out, counts as `Unsure`."""
         ...

@@ -40,8 +40,8 @@ HOT: dict[str, tuple[str, str, str]] = {
     ),
     "runs by contact": (runs.RUNS_OF_CONTACTS, CONTACTS, "runs_active_contact_id"),
     "leave": (runs.LEAVE, f"{ID}, array[7, 99]", ""),
-    "due": (runs.DUE, "100, '1', false, '2 seconds'", "runs_active_due"),
-    "due, held too": (runs.DUE, "100, '1', true, '2 seconds'", "runs_active_due"),
+    "due": (runs.DUE, "100, '1', false, '2 seconds', '{t}'", "runs_active_due"),
+    "due, held too": (runs.DUE, "100, '1', true, '2 seconds', '{t}'", "runs_active_due"),
     "next due": (runs.NEXT_DUE_IN, "", "runs_active_due"),
     "closed waits": (closed_waits.LOAD, CONTACTS, "closed_waits_pkey"),
     "late": (

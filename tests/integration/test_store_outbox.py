@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from state.effect import Answer, Effect
+from state.effect import Answer, Claimed, Effect
 from state.postgres.outbox import CLAIM
 from state.postgres.store import PostgresStore
 from state.turn import Moved
@@ -38,7 +38,7 @@ async def test_two_relays_never_claim_the_same_effect(
 ) -> None:
     """F2: executed by one at a time; each row goes to the first who asks."""
     made = await outgoing_effects(store, 200)
-    claimed: list[tuple[Effect, int]] = []
+    claimed: list[Claimed] = []
 
     async def relay(by: PostgresStore) -> None:
         while batch := await by.claim_effects(7, LEASE):
@@ -47,17 +47,17 @@ async def test_two_relays_never_claim_the_same_effect(
     async with asyncio.TaskGroup() as group:
         for by in (store, other, store, other):
             group.create_task(relay(by))
-    assert sorted(one.effect_id for one, _ in claimed) == sorted(one.effect_id for one in made)
-    assert {attempts for _, attempts in claimed} == {1}
-    assert next(one for one, _ in claimed if one.key == made[3].key) == made[3]
+    assert sorted(one.effect_id for one, _, _ in claimed) == sorted(one.effect_id for one in made)
+    assert {attempts for _, attempts, _ in claimed} == {1}
+    assert next(one for one, _, _ in claimed if one.key == made[3].key) == made[3]
 
 
 async def test_a_claim_ends_with_its_lease(store: PostgresStore, other: PostgresStore) -> None:
-    """A relay that died does not keep its messages."""
+    """F3: a relay that died does not keep its messages; who comes next knows it may have sent."""
     await outgoing_effects(store, 1)
-    ((_, first),) = await store.claim_effects(10, timedelta(0))
-    ((_, second),) = await other.claim_effects(10, LEASE)
-    assert (first, second) == (1, 2)
+    ((_, first, _),) = await store.claim_effects(10, timedelta(0))
+    ((_, second, was_unsure),) = await other.claim_effects(10, LEASE)
+    assert (first, second, was_unsure) == (1, 2, True)
     assert await store.claim_effects(10, LEASE) == []
 
 
@@ -75,7 +75,7 @@ async def test_an_effect_is_postponed_by_who_holds_it(
     assert await rows(database, stored) == [("busy", None)]
     await store.claim_effects(10, LEASE)
     await rows(database, "update outbox set due_at = now(), claimed_by = null")
-    ((_, attempts),) = await other.claim_effects(10, LEASE)
+    ((_, attempts, _),) = await other.claim_effects(10, LEASE)
     assert attempts == 2
 
 

@@ -49,19 +49,21 @@ def _keys(case: Case) -> Iterator[str]:
 
 
 def _asked_for(case: Case) -> tuple[set[Letter], set[Letter]]:
-    """Return what must have gone out, and what may have: unknown, or given up after a try."""
+    """Return what must have gone out, and what may have: unknown."""
     wanted: set[Letter] = set()
     maybe: set[Letter] = set()
     for automation, trigger, run in runs_of(case):
         for step in steps_of(run):
             if step["key"] not in automation.sends:
                 continue
+            if step["status"] == "failed":  # it must not have gone out: else it is unknown (F3)
+                case.evidence.seen["effect_failed"] += 1
+                continue
             letter = _expected(automation, step["key"], trigger.fact.person, run)
             output = step["output"] or {}
             is_certain = step["status"] == "completed" and not output.get("unknown")
             (wanted if is_certain else maybe).add(letter)
             case.evidence.seen["effect_unknown"] += bool(output.get("unknown"))
-            case.evidence.seen["effect_failed"] += step["status"] == "failed"
         if run.reason == "exited_rule":  # a send may have been under way when the run ended
             maybe |= {
                 _expected(automation, key, trigger.fact.person, run) for key in automation.sends

@@ -37,6 +37,8 @@ class Provider:
 class SimSender:
     """One worker's way to the provider."""
 
+    honours_keys = True
+
     def __init__(self, provider: Provider, process: Process) -> None:
         self._provider = provider
         self._process = process

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from state.automation import StoredVersion
 from state.contact import Link
-from state.effect import Effect
+from state.effect import Claimed
 from state.event import Identifier
 from state.turn import (
     Changes,
@@ -296,7 +296,7 @@ class SimStore:
         due = self._tables.next_due()
         return None if due is None else (due - self._process.loop.now()).total_seconds()
 
-    async def claim_effects(self, limit: int, lease: timedelta) -> list[tuple[Effect, int]]:
+    async def claim_effects(self, limit: int, lease: timedelta) -> list[Claimed]:
         await self._process.ask()
         now = self._process.loop.now()
         due = sorted(
@@ -305,10 +305,14 @@ class SimStore:
             if row.due_at <= now
         )
         claimed = [self._tables.outbox[effect_id] for _, effect_id in due[:limit]]
+        found = []
         for row in claimed:
+            found.append(
+                Claimed(row.effect, row.attempts + 1, bool(row.claimed_by or row.is_unsure))
+            )
             row.attempts += 1
             row.claimed_by, row.due_at = self._process.name, now + lease
-        return [(row.effect, row.attempts) for row in claimed]
+        return found
 
     async def postpone_effect(
         self, effect_id: UUID, due_in: timedelta, error: Mapping[str, object]
@@ -317,6 +321,7 @@ class SimStore:
         row = self._tables.outbox.get(effect_id)
         if row is not None and row.claimed_by == self._process.name:
             row.claimed_by, row.due_at = None, self._process.loop.now() + due_in
+            row.is_unsure = bool(error.get("is_unsure"))
 
     # --- partitions -------------------------------------------------------------------------------
 

@@ -64,6 +64,7 @@ class OutboxRow:
     due_at: datetime
     attempts: int = 0
     claimed_by: str | None = None
+    is_unsure: bool = False
 
 
 class Message(NamedTuple):

@@ -189,13 +189,22 @@ def test_a_fault_of_ours_fails_that_run_and_no_other(monkeypatch):
     scene = Scene(line(update("u", first_name="A"), name="Bad"), line(push("p"), name="Good"))
     changes = scene.decide(event("go"))
     assert effects(changes) == ["p"]
-    assert changes.tally["engine_errors"] == 1
+    assert len(changes.faults) == 1
     found = {run.automation_id: run for run in scene.runs}
     bad = found[automation_id("Bad")]
     assert (bad.status, bad.reason) == ("failed", "engine_error")
     assert "ZeroDivisionError" in bad.failure.message
     assert "ann@x.io" not in bad.failure.message
     assert found[automation_id("Good")].activity == "sending"
+
+
+def test_a_faulty_walk_leaves_nothing_behind_it(monkeypatch):
+    """E5, R4: what its steps had written of the contact is taken back with them."""
+    broken(monkeypatch, "delay")
+    scene = Scene(line(update("u", first_name="Bob"), delay("d", "1 day")))
+    changes = scene.decide(event("go"))
+    assert scene.run.reason == "engine_error"
+    assert changes.profiles == {}
 
 
 def test_what_a_faulty_walk_would_have_sent_is_not_sent(monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 
 from handlers.abandon import Abandon
 from handlers.timer import TimerDue
+from state.effect import Answer
 from state.event import Coordinates, Rejected, Tombstone
 from state.turn import Position, Quarantined, Refused
 from stream.batches import Slice
@@ -124,7 +125,17 @@ def test_the_run_of_a_refused_timer_is_abandoned():
     timers = [TimerDue(n, UUID(int=n)) for n in range(5)]
     parts = all_parts(Work(commands=timers), lambda each: timers[3] in each.commands)
     commands = [one for part in parts for one in part.commands]
-    assert commands == [*timers[:3], Abandon(3, UUID(int=3), "SQLSTATE 22P05"), timers[4]]
+    assert commands == [*timers[:3], Abandon(3, UUID(int=3), "refused 22P05"), timers[4]]
+
+
+def test_a_refused_answer_stays_an_answer_without_its_texts():
+    """F2, E5: else its effect would stay in the outbox, and be sent again and again."""
+    answer = Answer(UUID(int=1), UUID(int=2), 3, "sent", 1, provider_id="\x00", text="\x00")
+    (part,) = parts_of(Work(commands=[answer]), REFUSED)
+    (plain,) = part.commands
+    assert (plain.settlement, plain.provider_id, plain.text) == ("sent", None, None)
+    (last,) = parts_of(part, REFUSED)
+    assert isinstance(last.commands[0], Abandon)
 
 
 def test_a_fenced_partition_drops_out_and_the_rest_is_done():

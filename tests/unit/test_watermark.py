@@ -98,3 +98,16 @@ def test_low_never_runs_ahead_and_comes_true_in_the_end(steps: list[tuple[int, i
             stored = low
             watermark.stored(HERE, low)
     assert (watermark.low(HERE, end) or stored) == at(len(steps) - 1)
+
+
+def test_a_consumer_at_a_steady_distance_still_moves_low() -> None:
+    """W4: a minute behind, asked four times a second: else no timer would ever fire again."""
+    watermark = Watermark()
+    lag, lows = 240, []
+    for tick in range(2400):
+        watermark.asked(at(tick), {HERE: 10 * tick})
+        low = watermark.low(HERE, 10 * (tick - lag))
+        if low is not None:
+            lows.append(low)
+            watermark.stored(HERE, low)
+    assert lows[-1] > at(2400 - 2 * lag)

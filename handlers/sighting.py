@@ -1,0 +1,31 @@
+"""An event in front of the directory of people: who it names, and what is noted of that (I2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from handlers.world import Findings, World
+from state.event import Event
+from state.evidence import Finding
+from state.turn import IdentityNote
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One event, its V, and the evidence that gathers while its identifiers are judged.
+
+    What is found of who is who is kept twice: with the event, if it is stored, and apart from it,
+    because most events that only link are not stored.
+    """
+
+    world: World
+    event: Event
+    v: datetime
+    findings: Findings = field(default_factory=list)
+
+    def note(self, contact_id: int, verdict: str, reason: str) -> None:
+        """Keep one verdict on this contact's identity: `merge_blocked` and the like."""
+        self.findings.append(Finding("identity", verdict, reason=reason))
+        note = IdentityNote(contact_id, self.event.id, self.event.coordinates, verdict, reason)
+        self.world.changes.identity_notes.append(note)

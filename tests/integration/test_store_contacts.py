@@ -60,7 +60,7 @@ async def test_links_are_loaded_in_the_order_in_which_they_were_made(store: Post
     made = [link(email(n), later) for n, later in ((5, 1), (3, 1), (4, 1), (1, 2))]
     await save(store, [contact_id], binds=[(contact_id, one) for one in made])
     loaded = (await look(store, LockRequest([contact_id]))).contacts[contact_id].links
-    assert list(loaded[1:]) == made
+    assert [one for one in loaded if one.identifier != email(9)] == made
 
 
 async def test_identifiers_change_hands_and_are_released_in_one_turn(

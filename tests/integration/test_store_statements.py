@@ -88,7 +88,10 @@ async def journeys(store: PostgresStore, count: int, first: int) -> tuple[int, .
     async with store.transaction("events") as turn:
         await turn.resolve([email(n) for n in people])
         request = LockRequest(
-            numbers, [email(n) for n in people], [event(n).key for n in people], True
+            numbers,
+            [email(n) for n in people],
+            [event(n).key for n in people],
+            reads_watermark=True,
         )
         snapshot = await turn.lock(request)
         loaded = [one for number in numbers for one in snapshot.runs[number]]

@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from tests.integration.command import ROOT, waitline
-from tests.integration.kit import House, automation, post, waiting
+from tests.integration.drawn import automation, post, waiting
+from tests.integration.kit import House
 from tests.waiting import until_so
 
 

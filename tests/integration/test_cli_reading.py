@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.integration.command import Said, waitline
-from tests.integration.kit import House, Post, automation, post, waiting
+from tests.integration.drawn import Post, automation, post, waiting
+from tests.integration.kit import House
 
 
 async def look(house: House, *arguments: str) -> tuple[object, str]:

@@ -96,13 +96,6 @@ def test_names_are_counted_apart_for_each_partition():
     assert [(n.name, n.partition, n.times) for n in counted] == [("noise", 0, 1), ("noise", 1, 1)]
 
 
-def test_a_name_that_comes_again_is_not_counted_again():
-    """E4, E7: a record up to the highest offset ever applied is a redelivery."""
-    records = [event("noise", id=str(n), place=("t", 0, n)) for n in (4, 5, 6)]
-    (name,) = names_seen(records, Snapshot(NOW, applied={("t", 0): 4}))
-    assert (name.times, name.last_offset) == (2, 6)
-
-
 def test_an_event_of_no_interest_still_links_what_it_names():
     """E7: events of no interest still link when they carry several identifiers."""
     scene = Scene(WAITING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -79,8 +80,9 @@ async def door(config: Settings) -> AsyncIterator[Processor]:
     from stream.clock import SystemClock
     from stream.processor import Processor
     from stream.service import rules_of
-    from stream.telemetry import Counters
+    from stream.telemetry import Counters, configure_logs
 
+    configure_logs(config.log_format, config.log_level, sys.stderr)
     with postgres_troubles(config):
         clock = SystemClock()
         store = await PostgresStore.open(
@@ -99,7 +101,7 @@ async def door(config: Settings) -> AsyncIterator[Processor]:
 @asynccontextmanager
 async def topics(config: Settings) -> AsyncIterator[Peek]:
     """Open the input topics for looking into."""
-    from stream.decode import Sources
+    from stream.decoding.decode import Sources
     from stream.kafka import kafka_client_options
     from stream.peek import peek
 

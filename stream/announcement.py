@@ -10,7 +10,7 @@ from uuid import UUID
 
 from state.event import CONTACT_EVENTS, Event, Rejected
 from stream.config import Settings
-from stream.decode import Sources, decode
+from stream.decoding.decode import Sources, decode
 from stream.producer import Outgoing
 
 

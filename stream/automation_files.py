@@ -9,8 +9,8 @@ from uuid import UUID
 
 import yaml
 
-from handlers.catalogue import compile_version
-from handlers.publish import parse_automation
+from handlers.publishing.catalogue import compile_version
+from handlers.publishing.publish import parse_automation
 from state.postgres.automations import Publication
 from state.problem import ProblemsError
 from stream.trouble import Trouble

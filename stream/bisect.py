@@ -10,7 +10,7 @@ from handlers.dedupe import rejected_event
 from state.effect import Answer
 from state.event import Decoded, Event, Rejected
 from state.turn import Position, Quarantined, Refused
-from stream.batches import Partition
+from stream.consuming.batches import Partition
 from stream.turn import Command, Work
 
 

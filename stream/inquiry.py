@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from handlers.case import Case
-from handlers.catalogue import compile_version
-from handlers.hindsight import RunView
+from handlers.explaining.case import Case
+from handlers.explaining.hindsight import RunView
+from handlers.publishing.catalogue import compile_version
 from state.event import Coordinates, Event
 from state.postgres.codec import json_text
 from state.postgres.reading_contacts import load_contact
@@ -29,7 +29,7 @@ from state.reading import EventRow, Found, PartitionRow, StoredRun, Traces
 from state.turn import Unavailable
 from stream.access import tables, topics
 from stream.config import Settings
-from stream.decode import event_key
+from stream.decoding.decode import event_key
 from stream.trouble import Trouble
 
 #: How many of a contact's runs are asked what they say of an event.

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from state.event import Decoded
-from stream.batches import Slice
+from stream.consuming.batches import Slice
 
 _Keyed = tuple[datetime, str, int, Decoded]
 

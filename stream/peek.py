@@ -15,9 +15,9 @@ from aiokafka.structs import ConsumerRecord
 
 from state.event import Coordinates, Decoded, Event, Rejected
 from state.reading import Log
-from stream import unpacking
-from stream.batches import Partition
-from stream.decode import Sources, decode
+from stream.consuming import unpacking
+from stream.consuming.batches import Partition
+from stream.decoding.decode import Sources, decode
 from stream.topics import partition_counts
 
 #: How far back a search by id goes in each partition, and in what strides.

@@ -16,10 +16,10 @@ from handlers.timer import Release, TimerDue
 from handlers.world import Rules
 from state.effect import Answer
 from state.turn import Changes, Fenced, Moved, Position, Refused, Unavailable, Unknown
-from stream.batches import Batch, BatchResult, Partition
 from stream.bell import Bell
 from stream.bisect import halves, parts_of, without
 from stream.clock import Clock
+from stream.consuming.batches import Batch, BatchResult, Partition
 from stream.order import merge
 from stream.report import report_refused, report_turn
 from stream.seam import TurnStore

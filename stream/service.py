@@ -19,7 +19,7 @@ from state.turn import Moved, Unavailable
 from stream.announcer import Announcer
 from stream.clock import Clock, SystemClock
 from stream.config import ConfigError, Settings
-from stream.consumer import Consumer
+from stream.consuming.consumer import Consumer
 from stream.kafka import kafka_client_options
 from stream.processor import Processor
 from stream.producer import Publisher

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from handlers.abandon import Abandon
-from handlers.catalogue import compile_catalogue
 from handlers.claims import claims_for, first_sights
 from handlers.decide import Input, Needs, decide
 from handlers.groups import group_inputs
 from handlers.intake import Intake, named_in, names_seen, sort_records
+from handlers.publishing.catalogue import compile_catalogue
 from handlers.timer import Release, TimerDue
 from handlers.world import FreshContactIds, Rules, StoredEvents, World
 from state.automation import Catalogue

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.case import Case
-from handlers.catalogue import compile_version
-from handlers.explain import explain
-from handlers.hindsight import RunView
+from handlers.explaining.case import Case
+from handlers.explaining.explain import explain
+from handlers.explaining.hindsight import RunView
+from handlers.publishing.catalogue import compile_version
 from state.event import Coordinates
 from state.reading import (
     EventRow,

@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from handlers.catalogue import compile_catalogue
 from handlers.claims import claims_for
 from handlers.decide import Input, Needs, decide
 from handlers.intake import is_applied, named_in
-from handlers.publish import parse_automation
+from handlers.publishing.catalogue import compile_catalogue
+from handlers.publishing.publish import parse_automation
 from handlers.timer import TimerDue
 from handlers.world import FreshContactIds, Rules, StoredEvents, World
 from state.automation import StoredVersion

@@ -12,10 +12,10 @@ from uuid import uuid4
 from state.event import Coordinates
 from state.postgres.store import PostgresStore
 from state.turn import Changes, Fenced, PartitionState, Position
-from stream.batches import Batch, BatchResult, Partition
 from stream.clock import SystemClock
 from stream.config import Settings
-from stream.consumer import Consumer
+from stream.consuming.batches import Batch, BatchResult, Partition
+from stream.consuming.consumer import Consumer
 from stream.telemetry import Counters
 
 

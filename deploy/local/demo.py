@@ -14,11 +14,8 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from deploy.local.stack import LocalStack  # noqa: E402 - the root must be on the path first
-from deploy.local.story import (  # noqa: E402
+from deploy.local.stack import LocalStack
+from deploy.local.story import (
     StoryError,
     Teller,
     send_ben,
@@ -28,6 +25,7 @@ from deploy.local.story import (  # noqa: E402
     tell_the_end,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "deploy" / "examples" / "receipt-and-follow-up.yaml"
 
 #: How long a worker may take to drain at the end, in seconds.

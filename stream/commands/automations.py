@@ -161,7 +161,7 @@ async def _applied(files: Sequence[Path], *, is_dry: bool) -> list[tuple[Applied
 
 async def _said(session: Session, name: str, after: Any) -> list[str]:
     """Return what a definition changes of the one that is published."""
-    from handlers.changes import changes
+    from handlers.publishing.changes import changes
     from state.postgres.automations import UnknownAutomation, get_automation
 
     try:

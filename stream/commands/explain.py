@@ -37,7 +37,7 @@ def explain(
 
 
 async def _explained(event: str, source: str | None) -> Document:
-    from handlers.explain import explain as judge
+    from handlers.explaining.explain import explain as judge
     from stream.inquiry import investigate
 
     with _progress() as on_progress:

@@ -45,7 +45,7 @@ def waits(
 
 
 async def _waits(limit: int) -> list[dict[str, Any]]:
-    from handlers.catalogue import compile_version
+    from handlers.publishing.catalogue import compile_version
     from state.postgres.reading_runs import open_waits, versions_of
 
     async with access.tables(access.settings()) as session:

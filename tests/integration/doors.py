@@ -14,9 +14,9 @@ from handlers.world import Rules
 from state.event import Coordinates, Decoded
 from state.postgres.store import PostgresStore
 from state.postgres.transaction import PostgresTransaction
-from stream.batches import Batch, BatchResult, Partition, Slice
 from stream.clock import SystemClock
-from stream.decode import Sources, decode
+from stream.consuming.batches import Batch, BatchResult, Partition, Slice
+from stream.decoding.decode import Sources, decode
 from stream.processor import Processor
 from stream.relay import Relay, RelayLimits
 from stream.senders.recorder import Recorder

@@ -19,8 +19,8 @@ import asyncpg
 import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, Message, TopicPartition
 
-from handlers.catalogue import compile_version
-from handlers.publish import parse_automation
+from handlers.publishing.catalogue import compile_version
+from handlers.publishing.publish import parse_automation
 from handlers.record import run_record
 from state.event import Coordinates
 from state.postgres.automations import Applied, Publication, apply_automations, set_enabled

@@ -1,4 +1,4 @@
-"""What aiokafka does today, on a real broker: the pitfalls that stream/client.py is built around.
+"""What aiokafka does today, on a real broker: the pitfalls that the client is built around.
 
 Each test states the library's behaviour, bad as it may be. One that fails after an upgrade says
 that a guard may have become needless, or, worse, has stopped to guard: read K2 to K11 in

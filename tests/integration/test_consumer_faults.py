@@ -15,11 +15,11 @@ from state.event import Event, Rejected
 from state.postgres.offsets import Held
 from state.postgres.store import PostgresStore
 from state.turn import Unavailable
-from stream import reader
-from stream.batches import Partition
-from stream.client import KafkaClient
-from stream.consumer import StalledError
-from stream.decode import Sources
+from stream.consuming import reader
+from stream.consuming.batches import Partition
+from stream.consuming.client import KafkaClient
+from stream.consuming.consumer import StalledError
+from stream.decoding.decode import Sources
 from stream.kafka import kafka_group_options
 from stream.peek import peek
 from tests.conftest import CreateTopics

@@ -11,7 +11,7 @@ import pytest
 
 from state.postgres.store import PostgresStore
 from state.turn import PartitionState
-from stream.client import FIXED
+from stream.consuming.client import FIXED
 from tests.conftest import CreateTopics
 from tests.logs import add_partitions, produce, transact
 from tests.members import Worker, holds_some, running, settings_for, states

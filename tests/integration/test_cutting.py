@@ -18,7 +18,7 @@ from deploy.local.databases import Databases
 from state.contact import contact_uuid
 from state.event import Decoded
 from state.postgres.store import PostgresStore
-from stream.batches import Partition
+from stream.consuming.batches import Partition
 from tests.integration.doors import CONTACTS, EVENTS, Log, chunks, open_door
 from tests.integration.drawn import automation, waiting
 from tests.integration.kit import publish_version

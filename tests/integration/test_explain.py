@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handlers.explain import explain
+from handlers.explaining.explain import explain
 from state.event import Coordinates
 from stream.inquiry import investigate
 from tests.integration.drawn import Post, automation, post, waiting

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from state.automation import StoredVersion
 from state.event import Decoded, Event
-from stream.batches import Batch, Slice
+from stream.consuming.batches import Batch, Slice
 from stream.order import merge
 from stream.processor import Processor
 from stream.telemetry import Counters

@@ -10,10 +10,10 @@ from hypothesis import example, given
 from pydantic import BaseModel, ValidationError
 
 from state.event import KINDS, Coordinates, Event, Rejected, Tombstone
-from stream.cloudevents import ATTRIBUTES
-from stream.decode import RECORD_MAX, Sources, decode
-from stream.schemas import schemas
-from stream.wire import CloudEvent, ContactEvent, Event as EventForm
+from stream.decoding.cloudevents import ATTRIBUTES
+from stream.decoding.decode import RECORD_MAX, Sources, decode
+from stream.decoding.schemas import schemas
+from stream.decoding.wire import CloudEvent, ContactEvent, Event as EventForm
 from tests.records import Record, event_record
 
 SOURCES = Sources("1", frozenset({"waitline.contacts"}))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import assume, given, settings, strategies as st
 
 from handlers.evaluate import ABSENT, Scope, evaluate, resolve, substitute
-from handlers.publish import AutomationError, parse_automation
+from handlers.publishing.publish import AutomationError, parse_automation
 from handlers.step import ConfigError
 from handlers.steps import KINDS
 from state.duration import DURATION_MAX, DurationError, parse_duration

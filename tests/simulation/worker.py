@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from handlers.world import Rules
 from state.turn import Moved, Unavailable
-from stream.batches import Batch, Slice
+from stream.consuming.batches import Batch, Slice
+from stream.consuming.watermark import Watermark
 from stream.processor import Processor
 from stream.relay import Relay, RelayLimits
 from stream.telemetry import Counters
 from stream.wake import Wake
-from stream.watermark import Watermark
 from tests.simulation.log import SimLog
 from tests.simulation.process import Process, SimClock
 from tests.simulation.provider import Provider, SimSender

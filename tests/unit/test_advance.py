@@ -8,9 +8,9 @@ import pytest
 
 from handlers import advance
 from handlers.abandon import Abandon
-from handlers.catalogue import compile_catalogue
 from handlers.decide import decide
 from handlers.decision import Sleep
+from handlers.publishing.catalogue import compile_catalogue
 from handlers.steps import KINDS
 from handlers.timer import TimerDue
 from handlers.world import FreshContactIds, StoredEvents, World

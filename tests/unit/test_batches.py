@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from hypothesis import given, strategies as st
 
 from state.event import Coordinates, Decoded, Tombstone
-from stream.assignment import Assignment, Move
-from stream.batches import Backlog, Batch, Holding, Partition
-from stream.watermark import Watermark
+from stream.consuming.assignment import Assignment, Move
+from stream.consuming.batches import Backlog, Batch, Holding, Partition
+from stream.consuming.watermark import Watermark
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 HERE: Partition = ("events", 0)

@@ -9,8 +9,8 @@ from handlers.timer import TimerDue
 from state.effect import Answer
 from state.event import Coordinates, Rejected, Tombstone
 from state.turn import Position, Quarantined, Refused
-from stream.batches import Slice
 from stream.bisect import parts_of, without
+from stream.consuming.batches import Slice
 from stream.order import merge
 from stream.turn import Work
 from tests.kit import NOW, ahead, event

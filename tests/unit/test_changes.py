@@ -1,7 +1,7 @@
 """What a new definition changes, in words."""
 
-from handlers.changes import changes
-from handlers.publish import parse_automation
+from handlers.publishing.changes import changes
+from handlers.publishing.publish import parse_automation
 from tests.kit import Document, email, line, push, wait
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from stream.batches import Partition
-from stream.client import FIXED, KAFKA_FAILURES, KafkaClient, ReadError, _Listener
+from stream.consuming.batches import Partition
+from stream.consuming.client import FIXED, KAFKA_FAILURES, KafkaClient, ReadError, _Listener
 
 HERE = TopicPartition("events", 0)
 

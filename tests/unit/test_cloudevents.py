@@ -8,7 +8,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, to_binary_event, to_st
 from cloudevents.core.v1.event import CloudEvent
 
 from state.event import Event, Identifier, Rejected, Tombstone
-from stream.decode import Sources, decode
+from stream.decoding.decode import Sources, decode
 from tests.records import Record, event_record
 
 SOURCES = Sources("1", frozenset({"waitline.contacts"}))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from state.event import Event, Rejected
-from stream.decode import Sources, decode
+from stream.decoding.decode import Sources, decode
 from tests.records import event_record
 
 SOURCES = Sources("1", frozenset({"waitline.contacts"}))

@@ -10,7 +10,7 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from state.event import RAW_MAX, Coordinates, Event, Identifier, Rejected, Tombstone
-from stream.decode import TIME_UNKNOWN, Sources, decode
+from stream.decoding.decode import TIME_UNKNOWN, Sources, decode
 from tests.records import Record, event_record
 
 SOURCES = Sources("1", frozenset({"waitline.contacts"}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.explain import explain
+from handlers.explaining.explain import explain
 from state.reading import NoteRow
 from tests.explaining import PLACE, WAITING, case_of, explained, only, row_of
 from tests.kit import NOW, Scene, ago, ahead, event, line, push, rule, same, trigger, wait

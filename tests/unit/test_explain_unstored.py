@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from handlers.case import Case
-from handlers.considered import _span
-from handlers.explain import explain
-from handlers.story import did_you_mean
+from handlers.explaining.case import Case
+from handlers.explaining.considered import _span
+from handlers.explaining.explain import explain
+from handlers.explaining.story import did_you_mean
 from state.event import Event, Rejected, Tombstone
 from state.reading import Document, DuplicateRow, Found, Log, NoteRow, PartitionRow, Traces
 from tests.explaining import (

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from state.event import Coordinates, Tombstone
-from stream.batches import Batch, BatchResult, Holding, Partition
 from stream.clock import SystemClock
-from stream.membership import Membership
-from stream.refresher import Ending
+from stream.consuming.batches import Batch, BatchResult, Holding, Partition
+from stream.consuming.membership import Membership
+from stream.consuming.refresher import Ending
 from tests.waiting import until
 
 HERE: Partition = ("events", 0)

@@ -9,7 +9,7 @@ from random import Random
 from hypothesis import given, strategies as st
 
 from state.event import Coordinates, Decoded, Tombstone
-from stream.batches import Slice
+from stream.consuming.batches import Slice
 from stream.order import merge
 
 START = datetime(2026, 11, 22, tzinfo=UTC)

@@ -6,7 +6,7 @@ E5: what cannot be understood is quarantined with a reason; the offset moves on.
 import pytest
 
 from state.event import Event, Rejected
-from stream.decode import Sources, decode
+from stream.decoding.decode import Sources, decode
 from tests.records import Record, event_record
 
 SOURCES = Sources("1", frozenset({"waitline.contacts"}))

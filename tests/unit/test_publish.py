@@ -2,65 +2,29 @@
 
 from copy import deepcopy
 from datetime import date, timedelta
-from itertools import pairwise
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 import yaml
 
-from handlers.catalogue import compile_catalogue, compile_version
-from handlers.publish import AutomationError, Draft, parse_automation
-from state.automation import STEPS_MAX, Exit, Reentry, StoredVersion, Version
+from handlers.publishing.catalogue import compile_version
+from handlers.publishing.publish import Draft, parse_automation
+from state.automation import STEPS_MAX, Exit, Reentry
 from state.path import Var
-from state.problem import Problem, ProblemsError
 from state.rule import Comparison
-from tests.turns import NOW
-
-EXAMPLE = Path(__file__).parents[2] / "deploy/examples/receipt-and-follow-up.yaml"
-TRIGGER = {"key": "start", "type": "trigger", "config": {"event_name": "order.completed"}}
-MAIL = {"subject": "Hi", "text": "Hello."}
-
-
-def delay(key: str) -> dict[str, object]:
-    return {"key": key, "type": "delay", "config": {"duration": "1 hour"}}
-
-
-def wait(key: str, **config: object) -> dict[str, object]:
-    return {"key": key, "type": "wait_for_event", "config": {"event_name": "a.b", **config}}
-
-
-def email(key: str, template: str = "hello", **variables: object) -> dict[str, object]:
-    config = {"template": {"id": template, "variables": variables}}
-    return {"key": key, "type": "send_email", "config": config}
-
-
-def way(start: str, end: str, *branch: str) -> dict[str, str]:
-    return {"from": start, "to": end, **({"type": branch[0]} if branch else {})}
-
-
-def line(*steps: object, **more: object) -> dict[str, object]:
-    """Return an automation whose steps follow each other, a trigger first."""
-    keys = ["start", *(step["key"] for step in steps)]
-    ways = [way(*pair) for pair in pairwise(keys)]
-    return deepcopy({"name": "A", "steps": [TRIGGER, *steps], "connections": ways, **more})
-
-
-def problems(raw: object, **stored: object) -> tuple[Problem, ...]:
-    with pytest.raises(AutomationError) as caught:
-        parse_automation(raw, stored)
-    return caught.value.problems
-
-
-def problem(raw: object, **stored: object) -> Problem:
-    found = problems(raw, **stored)
-    assert len(found) == 1, found
-    return found[0]
-
-
-def compiled(raw: object) -> Version:
-    draft = parse_automation(raw)
-    return compile_version(UUID(int=1), draft.name, 1, draft.definition)
+from tests.drawings import (
+    EXAMPLE,
+    MAIL,
+    TRIGGER,
+    compiled,
+    delay,
+    email,
+    line,
+    problem,
+    problems,
+    wait,
+    way,
+)
 
 
 @pytest.fixture
@@ -404,46 +368,3 @@ def test_a_variable_that_would_always_be_missing_is_refused():
     assert found.field == "config.template.variables.A"
     assert "{{{A|fallback}}}" in found.fix
     assert parse_automation(line(email("m", A=1)), {"hello": template})
-
-
-# --- the catalogue -----------------------------------------------------------
-
-
-def stored(number: int, automation: int, event: str = "a", **state: object) -> StoredVersion:
-    trigger = {**TRIGGER, "config": {"event_name": event}}
-    draft = parse_automation({"name": f"A{automation}", "steps": [trigger]})
-    state = {"is_current": True, "is_enabled": True, "enabled_at": NOW, **state}
-    return StoredVersion(UUID(int=automation), draft.name, number, draft.definition, **state)
-
-
-def test_a_catalogue_lists_what_an_event_may_start_by_automation_id():
-    """D2: starts, by automation id. S1: as read in the batch's transaction."""
-    rows = [
-        stored(1, 3),
-        stored(1, 1, is_enabled=False, enabled_at=None),
-        stored(1, 2, is_current=False),
-        stored(2, 2, "b"),
-    ]
-    catalogue = compile_catalogue(9, rows, {"a": NOW})
-    started = {name: [each.name for each in listed] for name, listed in catalogue.starts.items()}
-    assert started == {"a": ["A1", "A3"], "b": ["A2"]}
-    assert catalogue.revision == 9
-    assert catalogue.interest_since == {"a": NOW}
-    assert catalogue.automations[UUID(int=2)].current.number == 2
-    assert not catalogue.automations[UUID(int=1)].is_enabled
-    assert len(catalogue.versions) == 4
-
-
-def test_versions_that_are_known_are_not_compiled_again():
-    """R3: published versions are immutable."""
-    rows = [stored(1, 1)]
-    first = compile_catalogue(1, rows, {})
-    second = compile_catalogue(2, [*rows, stored(1, 2)], {}, first.versions)
-    key = (UUID(int=1), 1)
-    assert second.versions[key] is first.versions[key]
-    assert len(second.versions) == 2
-
-
-def test_a_definition_that_this_code_does_not_understand_fails_loudly():
-    with pytest.raises(ProblemsError, match="no_such_step"):
-        compile_version(UUID(int=1), "A", 1, {"steps": [{"key": "a", "type": "no_such_step"}]})

@@ -12,12 +12,12 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import ConsumerRecord
 
 from state.event import Coordinates, Tombstone
-from stream.assignment import Assignment
-from stream.batches import Backlog, Holding, Partition
-from stream.client import OutOfRange, Record
 from stream.clock import SystemClock
-from stream.reader import CHUNK_RECORDS, Reader
-from stream.watermark import Watermark
+from stream.consuming.assignment import Assignment
+from stream.consuming.batches import Backlog, Holding, Partition
+from stream.consuming.client import OutOfRange, Record
+from stream.consuming.reader import CHUNK_RECORDS, Reader
+from stream.consuming.watermark import Watermark
 from tests.waiting import until
 
 EPOCH = SystemClock().utc_now()

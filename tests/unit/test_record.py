@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from handlers.catalogue import compile_version
+from handlers.publishing.catalogue import compile_version
 from handlers.record import run_record, run_summary
 from state.automation import Version
 from state.reading import MessageRow, StoredRun, VersionRow

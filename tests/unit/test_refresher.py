@@ -11,10 +11,10 @@ from typing import Any
 from state.event import Coordinates, Tombstone
 from state.postgres.offsets import Touch
 from state.turn import Unavailable
-from stream.assignment import Assignment
-from stream.batches import Backlog, Holding, Partition
-from stream.refresher import ADRIFT_SECONDS_MAX, DEAF_SECONDS_MAX, Ending, Refresher
-from stream.watermark import Watermark
+from stream.consuming.assignment import Assignment
+from stream.consuming.batches import Backlog, Holding, Partition
+from stream.consuming.refresher import ADRIFT_SECONDS_MAX, DEAF_SECONDS_MAX, Ending, Refresher
+from stream.consuming.watermark import Watermark
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 HERE: Partition = ("events", 0)

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from stream.schemas import schemas, write
+from stream.decoding.schemas import schemas, write
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "schemas"
 TEXTS = schemas()
@@ -27,7 +27,7 @@ def references(node: object) -> list[str]:
 
 
 def test_the_files_in_deploy_are_what_the_models_say() -> None:
-    """E2: JSON Schema and AsyncAPI are generated; `python -m stream.schemas` writes them anew."""
+    """E2: JSON Schema and AsyncAPI are generated; `stream.decoding.schemas` writes them anew."""
     assert {path.name: path.read_text() for path in FOLDER.iterdir()} == TEXTS
 
 

@@ -11,12 +11,12 @@ from hypothesis import given, strategies as st
 
 from state.postgres.offsets import Held
 from state.turn import Unavailable
-from stream.assignment import Assignment
-from stream.batches import Backlog, Partition
-from stream.client import KafkaClient
-from stream.takeover import Bounds, Contradiction, Takeover, place
-from stream.terms import Terms
-from stream.watermark import Watermark
+from stream.consuming.assignment import Assignment
+from stream.consuming.batches import Backlog, Partition
+from stream.consuming.client import KafkaClient
+from stream.consuming.takeover import Bounds, Contradiction, Takeover, place
+from stream.consuming.terms import Terms
+from stream.consuming.watermark import Watermark
 from tests.waiting import until
 
 HERE: Partition = ("events", 0)

@@ -16,10 +16,10 @@ from aiokafka.record.default_records import DefaultRecordBase, _DefaultRecordBat
 from aiokafka.record.util import calc_crc32c
 
 from state.event import Rejected
-from stream.client import Record
-from stream.decode import Sources, decode
-from stream.unpacking import Answer, install
-from stream.unreadable import Remains
+from stream.consuming.client import Record
+from stream.consuming.unpacking import Answer, install
+from stream.decoding.decode import Sources, decode
+from stream.decoding.unreadable import Remains
 from tests.logs import batch_of
 
 HEADER = DefaultRecordBase.HEADER_STRUCT.size

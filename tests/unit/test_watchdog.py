@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stream.batches import Partition
-from stream.watchdog import POLLS_MIN, Progress, Watchdog
+from stream.consuming.batches import Partition
+from stream.consuming.watchdog import POLLS_MIN, Progress, Watchdog
 
 HERE: Partition = ("events", 0)
 THERE: Partition = ("events", 1)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, strategies as st
 
-from stream.batches import Partition
-from stream.watermark import MARKS_MAX, Watermark
+from stream.consuming.batches import Partition
+from stream.consuming.watermark import MARKS_MAX, Watermark
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 HERE: Partition = ("events", 0)

@@ -1,4 +1,4 @@
-"""The envelope of an event, read by hand: the hot path's twin of the models in `stream.wire`."""
+"""The envelope of an event, read by hand: the hot path's twin of the models in `wire`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from state import instant
 from state.event import KINDS, Identifier
 from state.identifier import IDENTIFIER_MAX, IdentifierError, normalise
 from state.name import NAME_MAX
-from stream.unreadable import Unreadable, bad_field
+from stream.decoding.unreadable import Unreadable, bad_field
 
 #: Every key that is read; all others are ignored (rule E2).
 NAMES = ("id", "event", "occurred_at", "payload", *KINDS)

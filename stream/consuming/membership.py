@@ -7,14 +7,14 @@ import asyncio
 import structlog
 
 from state.postgres.offsets import Held
-from stream.assignment import Assignment, Move
-from stream.batches import Backlog, Partition
-from stream.client import KAFKA_FAILURES, KafkaClient
-from stream.reader import Reader
-from stream.refresher import Ending, Refresher
-from stream.takeover import Takeover
-from stream.terms import STORE_FAILURES, Terms
-from stream.watermark import Watermark
+from stream.consuming.assignment import Assignment, Move
+from stream.consuming.batches import Backlog, Partition
+from stream.consuming.client import KAFKA_FAILURES, KafkaClient
+from stream.consuming.reader import Reader
+from stream.consuming.refresher import Ending, Refresher
+from stream.consuming.takeover import Takeover
+from stream.consuming.terms import STORE_FAILURES, Terms
+from stream.consuming.watermark import Watermark
 
 log = structlog.get_logger()
 

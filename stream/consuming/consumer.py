@@ -24,16 +24,16 @@ from functools import partial
 
 import structlog
 
-from stream.batches import Batch, BatchResult
-from stream.client import KafkaClient
 from stream.clock import Clock
 from stream.config import Settings
-from stream.decode import Sources, decode
+from stream.consuming.batches import Batch, BatchResult
+from stream.consuming.client import KafkaClient
+from stream.consuming.membership import Membership
+from stream.consuming.refresher import Ending
+from stream.consuming.terms import PartitionStore, Terms
+from stream.decoding.decode import Sources, decode
 from stream.kafka import kafka_group_options
-from stream.membership import Membership
-from stream.refresher import Ending
 from stream.telemetry import Counters
-from stream.terms import PartitionStore, Terms
 
 log = structlog.get_logger()
 

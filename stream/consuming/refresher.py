@@ -8,13 +8,13 @@ from enum import Enum
 import structlog
 
 from state.postgres.offsets import Touch
-from stream.assignment import Assignment, Move
-from stream.batches import Holding, Partition
-from stream.client import KAFKA_FAILURES, KafkaClient
-from stream.reader import Reader
-from stream.takeover import Takeover
-from stream.terms import STORE_FAILURES, Terms
-from stream.watchdog import Progress, Watchdog
+from stream.consuming.assignment import Assignment, Move
+from stream.consuming.batches import Holding, Partition
+from stream.consuming.client import KAFKA_FAILURES, KafkaClient
+from stream.consuming.reader import Reader
+from stream.consuming.takeover import Takeover
+from stream.consuming.terms import STORE_FAILURES, Terms
+from stream.consuming.watchdog import Progress, Watchdog
 
 log = structlog.get_logger()
 

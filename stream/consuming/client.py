@@ -27,8 +27,8 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 from typing_extensions import override
 
-from stream import unpacking
-from stream.batches import Partition
+from stream.consuming import unpacking
+from stream.consuming.batches import Partition
 
 #: A record as it came: bytes, never deserialised here.
 Record = ConsumerRecord[bytes, bytes]

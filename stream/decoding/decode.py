@@ -19,11 +19,11 @@ from state.event import (
     Rejected,
     Tombstone,
 )
-from stream.cloudevents import read_cloudevent
-from stream.contact_events import read_contact_payload
-from stream.document import canonical, parse_object, quoted
-from stream.envelope import NAMES, Envelope, is_id, read_envelope
-from stream.unreadable import Remains, Unreadable
+from stream.decoding.cloudevents import read_cloudevent
+from stream.decoding.contact_events import read_contact_payload
+from stream.decoding.document import canonical, parse_object, quoted
+from stream.decoding.envelope import NAMES, Envelope, is_id, read_envelope
+from stream.decoding.unreadable import Remains, Unreadable
 
 #: How large a record may be: key, value and headers together (rule E6).
 RECORD_MAX = 256 * 1024

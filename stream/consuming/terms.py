@@ -10,9 +10,9 @@ from typing import Protocol
 from state.event import Decoded
 from state.postgres.offsets import Held, Touch
 from state.turn import Moved, Unavailable
-from stream.batches import Batch, BatchResult, Partition
-from stream.client import Record
 from stream.clock import Clock
+from stream.consuming.batches import Batch, BatchResult, Partition
+from stream.consuming.client import Record
 from stream.telemetry import Counters
 
 #: What the store may fail with, for now.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
 
-from handlers.drawing import Connection, DrawnStep
+from handlers.publishing.drawing import Connection, DrawnStep
 from state.problem import Collector, Problem, choose
 
 

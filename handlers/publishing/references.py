@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from handlers.drawing import Drawing, DrawnStep
-from handlers.entry import TRIGGER_ROOTS
 from handlers.message import SendConfig
+from handlers.publishing.drawing import Drawing, DrawnStep
+from handlers.publishing.entry import TRIGGER_ROOTS
 from state.path import Var, parse_path
 from state.problem import Collector, choose, joined
 from state.rule import AllOf, AnyOf, Comparison, field_paths

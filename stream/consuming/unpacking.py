@@ -32,7 +32,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from aiokafka.record.util import decode_varint
 
-from stream.unreadable import Remains
+from stream.decoding.unreadable import Remains
 
 #: The form of batches since Kafka 0.11; older ones have no headers.
 MAGIC = 2

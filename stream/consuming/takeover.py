@@ -9,10 +9,10 @@ from typing import NamedTuple
 import structlog
 
 from state.postgres.offsets import Held
-from stream.assignment import Assignment
-from stream.batches import Holding, Partition
-from stream.client import KAFKA_FAILURES, KafkaClient
-from stream.terms import STORE_FAILURES, Terms
+from stream.consuming.assignment import Assignment
+from stream.consuming.batches import Holding, Partition
+from stream.consuming.client import KAFKA_FAILURES, KafkaClient
+from stream.consuming.terms import STORE_FAILURES, Terms
 
 log = structlog.get_logger()
 

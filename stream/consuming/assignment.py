@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from stream.batches import Backlog, Batch, Holding, Partition, Slice
-from stream.watermark import Watermark
+from stream.consuming.batches import Backlog, Batch, Holding, Partition, Slice
+from stream.consuming.watermark import Watermark
 
 
 class Flow(Protocol):

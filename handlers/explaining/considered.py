@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from handlers.hindsight import RunView, judged_again, waits_of
-from handlers.trace import Check, approval_text, refusal_text, trigger_trace, wait_trace
+from handlers.explaining.hindsight import RunView, judged_again, waits_of
+from handlers.explaining.trace import Check, approval_text, refusal_text, trigger_trace, wait_trace
 from state.contact import Contact
 from state.moment import moment, moment_text
 from state.reading import EventRow

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from stream import wire
 from stream.config import Settings
+from stream.decoding import wire
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _FORMS: Mapping[str, type[BaseModel]] = {

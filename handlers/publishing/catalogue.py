@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from handlers.drawing import Drawing, DrawnStep, parse_drawing
-from handlers.graph import graph_order
+from handlers.publishing.drawing import Drawing, DrawnStep, parse_drawing
+from handlers.publishing.graph import graph_order
 from handlers.step import StepKind
 from state.automation import Automation, Catalogue, Step, StoredVersion, Version
 from state.problem import Collector

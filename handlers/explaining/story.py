@@ -8,7 +8,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from handlers.considered import Considered
+from handlers.explaining.considered import Considered
 from state.event import Coordinates, Rejected
 from state.moment import moment_text
 from state.reading import Found, Traces

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pydantic_core import from_json, to_json
 
-from stream.unreadable import Unreadable
+from stream.decoding.unreadable import Unreadable
 
 #: How deep a document may nest (rule E6).
 DEPTH_MAX = 32

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from handlers.document import json_ready
-from handlers.drawing import Drawing, parse_drawing
-from handlers.graph import check_graph
-from handlers.references import check_references
+from handlers.publishing.document import json_ready
+from handlers.publishing.drawing import Drawing, parse_drawing
+from handlers.publishing.graph import check_graph
+from handlers.publishing.references import check_references
 from state.name import parse_name
 from state.problem import Collector, Problem, ProblemsError, choose
 

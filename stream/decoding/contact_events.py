@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from state.event import CONTACT_EVENTS
-from stream.unreadable import Unreadable, bad_field
-from stream.wire import CONTACT_PAYLOADS
+from stream.decoding.unreadable import Unreadable, bad_field
+from stream.decoding.wire import CONTACT_PAYLOADS
 
 _PROPERTIES = "an object of strings, numbers, booleans and nulls"
 

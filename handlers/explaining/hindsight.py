@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from handlers.explaining.trace import Check, refusal_text, wait_trace
 from handlers.record import run_record
-from handlers.trace import Check, refusal_text, wait_trace
 from state.automation import Version
 from state.contact import Contact
 from state.moment import moment, moment_text

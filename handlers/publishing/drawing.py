@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from handlers.entry import parse_exits, parse_reentry
 from handlers.message import SendConfig
+from handlers.publishing.entry import parse_exits, parse_reentry
 from handlers.step import StepConfig, StepKind
 from handlers.steps import KINDS
 from state.automation import DEFAULT_BRANCH, STEPS_MAX, Exit, Reentry

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 import structlog
 
-from stream.assignment import Assignment
-from stream.batches import Partition
-from stream.client import KAFKA_FAILURES, KafkaClient, OutOfRange, Record
-from stream.takeover import Contradiction
-from stream.terms import Terms
+from stream.consuming.assignment import Assignment
+from stream.consuming.batches import Partition
+from stream.consuming.client import KAFKA_FAILURES, KafkaClient, OutOfRange, Record
+from stream.consuming.takeover import Contradiction
+from stream.consuming.terms import Terms
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from stream.batches import Partition
+from stream.consuming.batches import Partition
 
 #: How many marks a partition keeps while it lags; beyond, every second one is forgotten.
 MARKS_MAX = 64

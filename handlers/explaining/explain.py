@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from handlers.case import (
+from handlers.explaining.case import (
     Case,
     event_document,
     identity_document,
     record_documents,
     winner_document,
 )
-from handlers.considered import NOTHING, Considered, consider, not_enabled
-from handlers.story import Story, tell
+from handlers.explaining.considered import NOTHING, Considered, consider, not_enabled
+from handlers.explaining.story import Story, tell
 from state.event import Coordinates, Event, Rejected, Tombstone
 from state.reading import Found
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from state.name import NAME_MAX
-from stream.document import parse, parse_object, quoted
-from stream.unreadable import Unreadable, bad_field
+from stream.decoding.document import parse, parse_object, quoted
+from stream.decoding.unreadable import Unreadable, bad_field
 
 Headers = Sequence[tuple[str, bytes | None]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from stream.batches import Partition
+from stream.consuming.batches import Partition
 
 #: A partition that was asked for records less often than this may simply not have been read.
 POLLS_MIN = 10

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from handlers.hindsight import RunView
+from handlers.explaining.hindsight import RunView
 from state.contact import Contact, contact_uuid
 from state.event import Coordinates, Event
 from state.moment import moment_text

@@ -87,9 +87,14 @@ def tell_ann(teller: Teller) -> Record:
         *("publish", "order.completed", "--email", "ann@example.com", "--external-id", "cust-1"),
         *("--payload", '{"order_id": "o-1", "total": 30}', "--id", "ann-order"),
     )
-    teller.show(teller.run_of("email:ann@example.com", _is_waiting, "her run waits for the open"))
+    waiting = teller.run_of("email:ann@example.com", _is_waiting, "her run waits for the open")
+    teller.show(waiting)
     teller.say("The open names her by her [bold]external id[/bold] alone:")
-    teller.run("publish", "email.opened", "--external-id", "cust-1", "--id", "ann-open")
+    opened = json.dumps({"email_id": waiting["messages"][0]["id"]})
+    teller.run(
+        *("publish", "email.opened", "--external-id", "cust-1", "--id", "ann-open"),
+        *("--payload", opened),
+    )
     record = teller.run_of("email:ann@example.com", _is_completed, "her run is completed")
     teller.show(record)
     return record

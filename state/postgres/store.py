@@ -35,7 +35,7 @@ CLOSE_SECONDS = 5.0
 SETTINGS = {
     "statement_timeout": "25s",
     "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "30s",
+    "idle_in_transaction_session_timeout": "15s",
     "client_connection_check_interval": "5s",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",

@@ -247,7 +247,7 @@ async def test_workers_connections_are_set_as_performance_and_safety_need(
         "synchronous_commit": "on",
         "statement_timeout": "25s",
         "lock_timeout": "10s",
-        "idle_in_transaction_session_timeout": "30s",
+        "idle_in_transaction_session_timeout": "15s",
         "client_connection_check_interval": "5s",
         "application_name": "waitline one",
     }

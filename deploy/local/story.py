@@ -20,6 +20,10 @@ Record = Mapping[str, Any]
 PATIENCE_SECONDS = 30.0
 
 
+#: What a command ends with that Ctrl-C ended; it ends the whole story.
+INTERRUPTED = 130
+
+
 class StoryError(Exception):
     """The engine did not do what the story says."""
 
@@ -76,6 +80,8 @@ class Teller:
 
     def _must_succeed(self, arguments: Sequence[str]) -> None:
         code = self._command(arguments)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
         if code != 0:
             raise StoryError(f"waitline {' '.join(arguments)} ended with {code}")
 

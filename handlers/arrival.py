@@ -24,7 +24,7 @@ from state.run import Resolved, Run, Trigger, run_id_of
 from state.turn import EventRecord, Seen, StoredEvent
 
 #: Contact events whose rules come with the next version; until then nothing of them is lost.
-UNSUPPORTED = frozenset({"contact.deleted", "contact.merged"})
+UNSUPPORTED = frozenset({"contact.deleted"})
 
 #: Where the payload of an event about a message names that message.
 _MESSAGE_KEYS = ("email_id", "push_id", "message_id")

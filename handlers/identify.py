@@ -38,7 +38,7 @@ def identify(sighting: Sighting, *, creates: bool) -> Identity | None:
     if contact_id is None:
         return None
     for identifier in usable:
-        _link(sighting, contact_id, identifier)
+        link(sighting, contact_id, identifier)
     for identifier in blocked:
         sighting.note(contact_id, "merge_blocked", f"blocked_value: {identifier.kind} names nobody")
     return Identity(contact_id, _resolved(sighting, contact_id, usable))
@@ -87,7 +87,7 @@ def _belongs_to(sighting: Sighting, usable: Sequence[Identifier], *, creates: bo
     return contact.contact_id
 
 
-def _link(sighting: Sighting, contact_id: int, identifier: Identifier) -> None:
+def link(sighting: Sighting, contact_id: int, identifier: Identifier) -> None:
     """Bind a further identifier of the event to its contact, or record why it cannot be."""
     owner = sighting.world.owner_of(identifier)
     if owner == contact_id:
@@ -96,6 +96,8 @@ def _link(sighting: Sighting, contact_id: int, identifier: Identifier) -> None:
         # Two known people meet. Nothing moves: the event belongs to its strongest identifier (I2).
         _block(sighting, owner, identifier, "two_contacts")
         return
+    if identifier.kind == "contact_id":
+        return  # an unknown one names nobody (I1)
     refusal = _refuses_link(sighting, contact_id, identifier)
     if refusal is None:
         sighting.world.bind(contact_id, identifier, sighting.event.id)
@@ -105,6 +107,8 @@ def _link(sighting: Sighting, contact_id: int, identifier: Identifier) -> None:
 
 def _refuses_link(sighting: Sighting, contact_id: int, identifier: Identifier) -> str | None:
     """Return why an unowned identifier may not join a contact, None if it may."""
+    if is_blocked(identifier.value):
+        return "blocked_value"
     contact = sighting.world.contact(contact_id)
     if contact.count_of(identifier.kind) >= LIMITS[identifier.kind]:
         return f"limit_{identifier.kind}"

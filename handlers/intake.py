@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from state.automation import Catalogue
-from state.event import Decoded, Event, Identifier, Rejected, Tombstone
+from state.event import KINDS, Decoded, Event, Identifier, Rejected, Tombstone
 from state.turn import NameSeen, Quarantined, Snapshot
 
 #: The identifiers that a contact event's payload may set (interface.md).
@@ -70,7 +70,15 @@ def named_in(event: Event) -> Sequence[Identifier]:
         for kind in _SET_KINDS
         if isinstance(value := event.payload.get(kind), str)
     ]
-    return list(dict.fromkeys([*event.identifiers, *set_by_payload]))
+    return list(dict.fromkeys([*event.identifiers, *set_by_payload, *merged_from(event)]))
+
+
+def merged_from(event: Event) -> list[Identifier]:
+    """Return whom a `contact.merged` says that its person was known as, strongest first."""
+    source = event.payload.get("from")
+    if event.name != "contact.merged" or not isinstance(source, Mapping):
+        return []
+    return [Identifier(kind, source[kind]) for kind in KINDS if isinstance(source.get(kind), str)]
 
 
 def _count_name(names: dict[tuple[str, str, int], NameSeen], event: Event) -> None:

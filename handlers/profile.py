@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from handlers.identify import is_blocked
+from handlers.identify import is_blocked, link
+from handlers.intake import merged_from
 from handlers.sighting import Sighting
 from handlers.world import World
 from state.contact import Profile, Stamp
@@ -28,6 +29,9 @@ def apply_contact_event(sighting: Sighting, contact_id: int) -> None:
         _apply_update(sighting, contact_id, stamp)
     elif event.name in ("contact.subscribed", "contact.unsubscribed"):
         _apply_consent(sighting.world, contact_id, event, stamp)
+    for identifier in merged_from(event):
+        # Two people who are known both stay apart for now, and `merge_blocked` says so (I2).
+        link(sighting, contact_id, identifier)
 
 
 def change_profile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
@@ -26,12 +27,14 @@ RuleTree = Annotated[Rule, PlainValidator(parse_rule)]
 class StepConfig(BaseModel):
     """The parsed configuration of a step. Unknown keys are ignored, as other clients send them.
 
-    `OLD_NAMES` maps names that a key had in older dialects to its name now.
+    `OLD_NAMES` maps names that a key had in older dialects to its name now. `HAS_OWN_KEYS` is false
+    where what is written is not this model's keys but one thing as a whole.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
 
     OLD_NAMES: ClassVar[Mapping[str, str]] = {}
+    HAS_OWN_KEYS: ClassVar[bool] = True
 
 
 class ConfigError(ProblemsError):
@@ -106,6 +109,10 @@ def _misnamed(
         now = model.OLD_NAMES.get(key, to_snake(str(key)))
         if now != key and now.partition(".")[0] in known and now.partition(".")[0] not in given:
             yield now, Problem(str(key), "is not a key of this step", f"write `{now}`")
+        elif now == key and key not in known and model.HAS_OWN_KEYS:
+            # Other clients send keys of their own, which are ignored; a slip of the pen is not.
+            for near in get_close_matches(str(key), known - given.keys(), n=1, cutoff=0.8):
+                yield near, Problem(str(key), "is not a key of this step", f"write `{near}`")
 
 
 def _problems(error: ValidationError, misnamed: tuple[tuple[str, Problem], ...]) -> list[Problem]:

@@ -82,7 +82,7 @@ async def door(config: Settings) -> AsyncIterator[Processor]:
     from stream.service import rules_of
     from stream.telemetry import Counters, configure_logs
 
-    configure_logs(config.log_format, config.log_level, sys.stderr)
+    configure_logs(config.log_format, "WARNING", sys.stderr)
     with postgres_troubles(config):
         clock = SystemClock()
         store = await PostgresStore.open(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from state.event import CONTACT_EVENTS, Event, Rejected
+from state.problem import choose
 from stream.config import Settings
 from stream.decoding.decode import Sources, decode
 from stream.producer import Outgoing
@@ -52,7 +53,10 @@ def check(
     Raises:
         BadEvent: the engine would set it aside.
     """
-    chosen = topic or _topic_of(document.get("event"), config)
+    name = document.get("event")
+    if topic is None and str(name).startswith("contact.") and name not in CONTACT_EVENTS:
+        raise BadEvent(f"event: no contact event is called {name}; {choose(name, CONTACT_EVENTS)}")
+    chosen = topic or _topic_of(name, config)
     value = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8", "surrogatepass"
     )

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import RecordMetadata
@@ -36,6 +37,8 @@ FIXED: Mapping[str, Any] = {
     "linger_ms": 5,
     "request_timeout_ms": 20_000,
 }
+
+log = structlog.get_logger()
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -72,6 +75,8 @@ class Publisher:
             except KafkaConnectionError:
                 if self._clock.monotonic() + pause > deadline:
                     raise
+                remedy = "is it up? check KAFKA_BOOTSTRAP_SERVERS"
+                log.warning("kafka.unreachable", remedy=remedy)
             await self._clock.sleep(self._clock.jittered(pause))
             pause = min(2 * pause, RETRY_SECONDS_MAX)
 

@@ -116,24 +116,54 @@ def rules_of(settings: Settings) -> Rules:
 
 
 async def run_worker(settings: Settings) -> None:
-    """Run one worker until SIGTERM or SIGINT; a second one leaves at once.
+    """Run one worker until SIGTERM, SIGINT or SIGHUP; a second one leaves at once.
 
     Raises:
         ConfigError: the database is not migrated.
     """
-    missing = await pending(str(settings.database_url))
-    if missing:
-        raise ConfigError(f"the database lacks {', '.join(missing)}: run `waitline migrate`")
     assert __debug__, "assertions are part of the engine: do not run Python with -O"
-    async with _opened(settings) as worker:
-        _obey_signals(worker)
-        # What was imported and wired stays: the collector need not walk it again (a worker spent
-        # an eighth of its time there).
-        gc.freeze()
-        gc.set_threshold(50_000, 50, 100)
-        log.info("worker.started", pid=os.getpid())
-        await worker.run()
+    stop = _Stop()
+    try:
+        missing = await pending(str(settings.database_url))
+        if missing:
+            raise ConfigError(f"the database lacks {', '.join(missing)}: run `waitline migrate`")
+        async with _opened(settings) as worker:
+            # What was imported and wired stays: the collector need not walk it again (a worker
+            # spent an eighth of its time there).
+            gc.freeze()
+            gc.set_threshold(50_000, 50, 100)
+            log.info("worker.started", pid=os.getpid())
+            stop.ends(worker)
+            await worker.run()
+    except asyncio.CancelledError:
+        if not stop.is_asked:
+            raise
     log.info("worker.drained")
+
+
+class _Stop:
+    """What signals say: the first ends in order, whatever is under way; a second at once."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self._task = asyncio.current_task()
+        self._worker: Worker | None = None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._hear)
+
+    def ends(self, worker: Worker) -> None:
+        """Let the signal drain this worker; before, it only cancels the start."""
+        self._worker = worker
+
+    def _hear(self) -> None:
+        if self.is_asked:
+            os._exit(1)
+        self.is_asked = True
+        if self._worker is not None:
+            self._worker.stop()
+        elif self._task is not None:
+            self._task.cancel()
 
 
 @asynccontextmanager
@@ -154,18 +184,3 @@ async def _opened(settings: Settings) -> AsyncIterator[Worker]:
     finally:
         await publisher.stop()
         await store.close()
-
-
-def _obey_signals(worker: Worker) -> None:
-    loop = asyncio.get_running_loop()
-    asked = 0
-
-    def end() -> None:
-        nonlocal asked
-        asked += 1
-        if asked > 1:
-            os._exit(1)
-        worker.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)

@@ -23,7 +23,7 @@ from stream.clock import Clock
 log = structlog.get_logger()
 
 _PR_SET_PDEATHSIG = 1
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)

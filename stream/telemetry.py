@@ -13,7 +13,6 @@ from uuid import UUID
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
-from typing_extensions import override
 
 #: Keys whose values are personal, a producer's own, or secret: masked wherever they stand.
 MASKED_KEYS = frozenset({
@@ -32,6 +31,10 @@ _SCRUBBED = (
     (re.compile(r"[^\s@\"'<>(),;:=/]+@[^\s@\"'<>(),;:=/]+"), MASK),
     (re.compile(r"\+[0-9][0-9 ().\-]{5,18}[0-9]"), MASK),
 )
+
+
+#: A fresh broker makes its offsets topic, and a broker that is away is `kafka.unreachable`.
+_TOLD_BY_US = ("GroupCoordinatorNotAvailableError", "Unable connect to", "Marking the coordinator")
 
 
 class Counters:
@@ -76,7 +79,7 @@ def configure_logs(
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     handler = logging.StreamHandler(out)
-    handler.addFilter(_StartupNoise())
+    handler.addFilter(_is_news)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
@@ -89,8 +92,15 @@ def configure_logs(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Below INFO, aiokafka logs the keys and values of the records that it sends.
-    logging.getLogger("aiokafka").setLevel(max(root.level, logging.INFO))
+    # Its INFO tells of every join; below that it logs the records that it sends, key and value.
+    quiet = logging.INFO if level == "DEBUG" else logging.WARNING
+    logging.getLogger("aiokafka").setLevel(max(root.level, quiet))
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Hide what aiokafka says many times over and our own lines say once, with a remedy."""
+    is_theirs = record.name.startswith("aiokafka")
+    return not (is_theirs and any(known in record.getMessage() for known in _TOLD_BY_US))
 
 
 def mask_persons(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
@@ -134,17 +144,6 @@ def scrub(text: str) -> str:
     for pattern, rest in _SCRUBBED:
         text = pattern.sub(rest, text)
     return text
-
-
-class _StartupNoise(logging.Filter):
-    """Hide what aiokafka calls an error while a fresh broker makes its offsets topic."""
-
-    @override
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not (
-            record.name.startswith("aiokafka")
-            and "GroupCoordinatorNotAvailableError" in record.getMessage()
-        )
 
 
 def _renderer(as_json: bool, out: TextIO) -> Processor:

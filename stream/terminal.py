@@ -76,13 +76,13 @@ def print_facts(facts: Mapping[str, object]) -> None:
 
 
 def instant(at: datetime | str | None) -> str:
-    """Return an instant for people: UTC, to the millisecond."""
+    """Return an instant for people: UTC, to the millisecond, foldable between day and time."""
     from state.moment import moment_text
 
     if at is None:
         return "-"
     text = at if isinstance(at, str) else moment_text(at)
-    return f"{text[:23]}Z"
+    return f"{text[:10]} {text[11:23]}Z"
 
 
 def visible(text: str) -> str:

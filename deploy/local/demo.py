@@ -132,6 +132,7 @@ def _keep(console: Console) -> None:
     console.print("\nEverything stays until Ctrl-C. In another terminal:\n")
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "WAITLINE_OUTBOX_DIR"):
         console.print(f"  export {name}={os.environ[name]}", soft_wrap=True, highlight=False)
+    console.print(f"  export PATH={ROOT}/.venv/bin:$PATH", soft_wrap=True, highlight=False)
     for line in (
         'publish order.completed --email dan@example.com --payload \'{"order_id": "o-4"}\'',
         "runs list",
@@ -140,7 +141,7 @@ def _keep(console: Console) -> None:
         "events names",
         "lag",
     ):
-        console.print(f"  .venv/bin/waitline {line}", soft_wrap=True, highlight=False)
+        console.print(f"  waitline {line}", soft_wrap=True, highlight=False)
     while True:
         time.sleep(3600)
 

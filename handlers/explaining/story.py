@@ -114,9 +114,14 @@ def _quarantined(story: Story) -> Told:
     return Told(
         f"The record at {row.coordinates} was set aside ({row.reason}): {row.detail}. It did "
         f"nothing; fingerprint {row.fingerprint}.{conflict}{_also(story)}",
-        f"see its bytes: waitline dead-letters show {row.coordinates}; mend the producer"
-        " and publish it again under a new id",
+        f"see its bytes: waitline dead-letters show {row.coordinates}; {_mend(row.reason)}",
     )
+
+
+def _mend(reason: str) -> str:
+    if reason == "unsupported_event":
+        return "the record is right; this version does not know the event, a later one will"
+    return "mend the producer and publish it again under a new id"
 
 
 def _duplicate(story: Story) -> Told:
@@ -233,7 +238,7 @@ _TELLINGS: Mapping[str, Callable[[Story], Told]] = {
 
 _ADVICE = {
     "stopped": "waitline automations enable NAME, then publish it again under a new id",
-    "before_enabled": "publish it with an `occurred_at` after the automation was enabled",
+    "before_enabled": "publish it under a new id, with an `occurred_at` after the enabling",
     "filter_false": "compare the values with the filter: waitline automations show NAME",
     "before_window": "the wait's `since` says from when on events count",
     "after_deadline": "a longer `timeout` on the step would have let it in",

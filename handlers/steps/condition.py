@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import SkipValidation, model_validator
 
 from handlers.decision import Fail, GoTo, Outcome, Turn
@@ -15,6 +17,8 @@ BRANCHES = ("condition_met", "condition_not_met")
 
 class Config(StepConfig):
     """The rule. On the wire the configuration is the rule itself, without a key around it."""
+
+    HAS_OWN_KEYS: ClassVar[bool] = False
 
     rule: SkipValidation[Rule]
 

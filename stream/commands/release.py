@@ -8,7 +8,7 @@ import typer
 
 from stream import access, terminal
 from stream.operator import who_operates
-from stream.trouble import MISUSED, Trouble
+from stream.trouble import FAILED, MISUSED, Trouble
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -31,9 +31,15 @@ def release(
     Example: waitline runs release 5dda258d-eac9-559c-96b4-5af441218dcd --dry-run
     --why "partition 3 was deleted"
     """
-    released = access.run(_released([_parsed(text) for text in run_ids], why, is_dry=dry_run))
-    for line in released:
+    if not why.strip():
+        raise Trouble("--why is empty: say why, for whoever reads the audit log", MISUSED)
+    told, are_all_held = access.run(
+        _released([_parsed(text) for text in run_ids], why, is_dry=dry_run)
+    )
+    for line in told:
         terminal.say(line)
+    if not are_all_held:
+        raise typer.Exit(FAILED)
 
 
 def _parsed(text: str) -> UUID:
@@ -45,7 +51,7 @@ def _parsed(text: str) -> UUID:
         raise Trouble(f'"{text}" is no run id: `waitline waits` lists them', MISUSED) from None
 
 
-async def _released(run_ids: list[UUID], why: str, *, is_dry: bool) -> list[str]:
+async def _released(run_ids: list[UUID], why: str, *, is_dry: bool) -> tuple[list[str], bool]:
     from handlers.timer import Release
 
     config = access.settings()
@@ -57,10 +63,11 @@ async def _released(run_ids: list[UUID], why: str, *, is_dry: bool) -> list[str]
             await processor.apply_releases(releases)
     fired = {run.run_id for run in held}
     verb = "would fire" if is_dry else "fired"
-    return [
+    told = [
         f"{run_id}: {verb}" if run_id in fired else f"{run_id}: {_why_not(runs.get(run_id))}"
         for run_id in run_ids
     ]
+    return told, len(fired) == len(set(run_ids))
 
 
 async def _active(run_ids: list[UUID]) -> dict[UUID, Run]:

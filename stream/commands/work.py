@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stream import access
-from stream.trouble import FAILED
+from stream.trouble import FAILED, Trouble
 
 if TYPE_CHECKING:
     from stream.config import Settings
@@ -27,6 +28,8 @@ def run(
 
     Example: waitline run --workers 4
     """
+    # Until the worker listens for itself, nothing is under way that had to be drained.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from stream.telemetry import configure_logs
 
     config = access.settings()
@@ -42,7 +45,6 @@ def run(
 async def _check_schema(config: Settings) -> None:
     """Refuse a database that lacks migrations before any worker crashes on it."""
     from state.postgres.migrate import pending
-    from stream.trouble import Trouble
 
     with access.postgres_troubles(config):
         missing = await pending(config.database_url)
@@ -61,8 +63,14 @@ def _work(config: Settings, index: int) -> None:
 
     structlog.contextvars.bind_contextvars(worker=index)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with (
+            access.kafka_troubles(config),
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
             runner.run(run_worker(config))
+    except Trouble as trouble:
+        structlog.get_logger().critical("worker.cannot_start", remedy=str(trouble))
+        raise
     except Exception as error:  # noqa: BLE001 - a worker says what ended it, whatever it was
         trace = error if config.log_level == "DEBUG" else None
         structlog.get_logger().critical("worker.crashed", causes=_causes(error), exc_info=trace)

@@ -222,7 +222,7 @@ def test_control_characters_of_producers_do_not_reach_the_terminal() -> None:
 
 
 def test_instants_are_short_for_people() -> None:
-    assert terminal.instant(NOW) == "2026-11-22T10:00:00.000Z"
+    assert terminal.instant(NOW) == "2026-11-22 10:00:00.000Z"
     assert terminal.instant(None) == "-"
 
 

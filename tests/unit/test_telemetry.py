@@ -152,6 +152,8 @@ def test_what_a_fresh_broker_is_called_is_no_error_of_ours(out: io.StringIO) -> 
     log.error(
         "Group Coordinator Request failed: %s", "[Error 15] GroupCoordinatorNotAvailableError"
     )
+    log.error("Unable connect to %s", "127.0.0.1:1")
+    log.info("(Re-)joining group")
     assert out.getvalue() == ""
     log.error("Heartbeat failed")
     assert lines(out)[0]["event"] == "Heartbeat failed"

@@ -149,6 +149,23 @@ def test_a_blocked_value_alone_is_somebody():
     assert scene.run.contact_id == scene.contact("null", "external_id")
 
 
+def test_a_merge_of_two_known_contacts_is_blocked_and_recorded_for_now():
+    """I2: merging comes later; until then nothing moves, and `merge_blocked` says so."""
+    scene = scene_with({"external_id": "u1"}, {"email": "b@x.io"})
+    merge = contact_event("merged", external_id="u1", payload={"from": {"email": "b@x.io"}})
+    changes = scene.decide(merge)
+    assert scene.contact("b@x.io") != scene.contact("u1", "external_id")
+    assert [note.verdict for note in changes.identity_notes] == ["merge_blocked"]
+    assert quarantined(changes) == []
+
+
+def test_a_merge_from_a_name_nobody_holds_links_it():
+    """I2: several identifiers link, whichever event says that they are one person's."""
+    scene = scene_with({"external_id": "u1"})
+    scene.decide(contact_event("merged", external_id="u1", payload={"from": {"email": "b@x.io"}}))
+    assert scene.contact("b@x.io") == scene.contact("u1", "external_id")
+
+
 def test_an_old_event_does_not_bring_back_a_released_identifier():
     """I2: a later update SET another e-mail; what came before it, and comes late, links nothing."""
     scene = scene_with({"external_id": "u1", "email": "old@x.io"})

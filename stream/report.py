@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 
 import structlog
 
+from state.run import Run
 from state.turn import Changes, Refused
 from stream.turn import Work
 
@@ -29,18 +31,25 @@ def report_turn(lane: str, work: Work, changes: Changes, seconds: float) -> dict
     if counts:
         log.info(f"{lane}.turn", ms=round(seconds * 1000, 1), **counts)
     for run in ended:
-        log.info(
-            "run.ended",
-            run_id=str(run.run_id),
-            automation_id=str(run.automation_id),
-            status=run.status,
-            reason=run.reason,
-        )
+        _report_ending(run)
     for fault in changes.faults:
         log.error(
             "run.engine_error", run_id=str(fault.run_id), kind=fault.kind, frames=fault.frames
         )
     return counts
+
+
+def _report_ending(run: Run) -> None:
+    failure = run.failure
+    log.log(
+        logging.INFO if failure is None else logging.WARNING,
+        "run.ended",
+        run_id=str(run.run_id),
+        automation_id=str(run.automation_id),
+        status=run.status,
+        reason=run.reason,
+        **({} if failure is None else {"step": failure.step_key, "code": failure.code}),
+    )
 
 
 def report_refused(lane: str, work: Work, refused: Refused) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -17,6 +18,12 @@ from deploy.local.kafka import LocalBroker
 from deploy.local.postgres import LocalPostgres
 from deploy.local.process import Guard
 from deploy.local.stack import LocalStack
+
+# These machines are shared: how long an example takes says nothing about the code.
+hypothesis.settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared")
 
 INTEGRATION = Path(__file__).parent / "integration"
 

@@ -55,6 +55,8 @@ def lag(
     )
     if held and found:
         terminal.say(f"{held} due timers are held until the consumer has caught up")
+    if any(part["owner"] is None for part in found):
+        terminal.say("some partitions are nobody's: is a worker running? `waitline run`")
 
 
 async def _lag() -> tuple[list[dict[str, Any]], int, Trouble | None]:

@@ -85,7 +85,6 @@ class Version:
     arms: Mapping[str, tuple[Arm, ...]]
     templates: Mapping[str, Template]
     names: frozenset[str]
-    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class StoredVersion:
     """A row of the catalogue before it is compiled: the canonical definition and its state.
 
     The definition is the automation file's content after validation: `{name, reentry, exit, steps,
-    connections, templates, time_zone?}`, with the templates it uses snapshotted into it.
+    connections, templates}`, with the templates it uses snapshotted into it.
     """
 
     automation_id: UUID

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from state.contact import Contact
 from state.event import Coordinates, Decoded, Identifier
 from state.run import Resolved, Run
 
@@ -171,14 +170,6 @@ class Log(NamedTuple):
 
 
 # --- contacts -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ContactRow:
-    """A contact, and the newest of its runs."""
-
-    contact: Contact
-    runs: Sequence[StoredRun] = ()
 
 
 # --- an event's evidence --------------------------------------------------------------------------

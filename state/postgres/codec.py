@@ -48,11 +48,6 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def optional_instant(text: str | None) -> datetime | None:
-    """Return the instant that `json_text` wrote; None stays None."""
-    return None if text is None else datetime.fromisoformat(text)
-
-
 # --- contacts -------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ class Provider:
     def __init__(self) -> None:
         self.attempts: list[tuple[datetime, str, UUID]] = []
         self.sent: dict[str, Sent] = {}
+        self.declined: set[str] = set()
 
     def send(self, effect: Effect, at: datetime) -> None:
         """Send a message, unless one went out under its key before."""
@@ -68,7 +69,8 @@ class SimSender:
             return NotNow("busy", "try again", timedelta(seconds=faults.random.uniform(0, 5)))
         if effect.key in self._provider.sent:
             return None  # it knows the key, and says what it said before
-        if faults.strikes("declined"):
+        if effect.key in self._provider.declined or faults.strikes("declined"):
+            self._provider.declined.add(effect.key)
             return Declined("declined", "no such person")
         if faults.strikes("unsure"):
             if faults.random.random() < 0.5:

@@ -15,6 +15,7 @@ from state.effect import Claimed
 from state.postgres import housekeeping, offsets, outbox, outgoing
 from state.postgres.contacts import new_numbers
 from state.postgres.errors import LOST, named_failures
+from state.postgres.hashing import Keyring
 from state.postgres.marks import database_now, has_landed, open_lane
 from state.postgres.offsets import Held, Stream, Touch
 from state.postgres.outgoing import Outgoing
@@ -59,6 +60,7 @@ class PostgresStore:
         self._numbers: list[int] = []
         self._turns: dict[str, int] = {}
         self._busy: set[str] = set()
+        self._keyring = Keyring()
 
     @classmethod
     async def open(
@@ -114,7 +116,9 @@ class PostgresStore:
             turn = await self._next_turn(lane)
             async with self._connected() as session:
                 async with session.transaction():
-                    yield PostgresTransaction(session, self._lane(lane), turn, self._stream)
+                    yield PostgresTransaction(
+                        session, self._lane(lane), turn, self._stream, self._keyring
+                    )
                 await _commit(session, turn)
         finally:
             self._busy.discard(lane)

@@ -15,6 +15,7 @@ from state.postgres.closed_waits import load_closed_waits, save_closed_waits
 from state.postgres.contacts import claim, load_links, lock, resolve, save_contacts
 from state.postgres.enrolments import load_enrolments, save_enrolments
 from state.postgres.events import load_seen, look_back, save_events
+from state.postgres.hashing import Keyring
 from state.postgres.marks import leave_mark, read_now
 from state.postgres.offsets import Stream, advance, load_applied, load_watermark
 from state.postgres.outbox import save_effects, save_message_events, settle
@@ -33,11 +34,14 @@ class PostgresTransaction:
     what belongs to them, the lane's mark, offsets.
     """
 
-    def __init__(self, session: Session, lane: str, turn: int, stream: Stream) -> None:
+    def __init__(
+        self, session: Session, lane: str, turn: int, stream: Stream, keyring: Keyring
+    ) -> None:
         self.turn = turn
         self._session = session
         self._lane = lane
         self._stream = stream
+        self._keyring = keyring
         self._own: set[int] = set()
 
     @property

@@ -29,7 +29,7 @@ from state.automation import DEFAULT_BRANCH, STEPS_MAX, Step, Version
 from state.contact import Stamp
 from state.effect import Effect, effect_id_of, effect_key
 from state.history import StepEnd, WaitEnd, step_entry, wait_entry
-from state.run import Failure, Parked, Run, Sending, Sleeping, Waiting
+from state.run import Failure, Parked, Reason, Run, Sending, Sleeping, Waiting
 
 
 def begin(world: World, run: Run) -> Run:
@@ -64,11 +64,15 @@ def elapse(world: World, run: Run, *, is_under_lag: bool = False) -> Run:
     return resume(world, _note_wait(world, run, parked, "timed_out", end), TimedOut())
 
 
-def end_by_exit(world: World, run: Run) -> Run:
-    """Return the run ended by one of its exit rules; an open wait is cancelled (rule S3)."""
+def end_early(world: World, run: Run, reason: Reason, failure: Failure | None = None) -> Run:
+    """Return the run ended where it stands, for a reason that is not its own (rule R2).
+
+    An open wait is cancelled; a message that it asked for is called back when the run is put into
+    the world.
+    """
     if isinstance(run.parked, Waiting):
         run = _note_wait(world, run, run.parked, "cancelled", WaitEnd())
-    return run.end("exited_rule", world.now)
+    return run.end(reason, world.now, failure)
 
 
 def end_by_engine_error(world: World, run: Run, why: str) -> Run:
@@ -77,10 +81,8 @@ def end_by_engine_error(world: World, run: Run, why: str) -> Run:
     `why` names the kind of fault, never a value: it is shown and logged.
     """
     step_key = None if run.parked is None else run.parked.step_key
-    if isinstance(run.parked, Waiting):
-        run = _note_wait(world, run, run.parked, "cancelled", WaitEnd())
     failure = Failure(step_key, "engine_error", f"the engine failed with {why}")
-    return run.end("engine_error", world.now, failure)
+    return end_early(world, run, "engine_error", failure)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from handlers.admit import admit, remember_entry
-from handlers.advance import begin, end_by_exit
+from handlers.advance import begin, end_early
 from handlers.dedupe import is_dropped, set_aside
 from handlers.evaluate import evaluate
 from handlers.guard import guarded
@@ -87,7 +87,7 @@ def _exit_runs(world: World, event: StoredEvent, findings: Findings) -> None:
             verdict = None if rule.filter is None else evaluate(rule.filter, scope)
             if verdict is None or verdict.holds:
                 findings.append(Finding("exit", "exited", run.automation_id, run.run_id))
-                world.put_run(end_by_exit(world, run))
+                world.put_run(end_early(world, run, "exited_rule"))
                 break
             findings.append(
                 Finding(

@@ -188,4 +188,6 @@ def _message(message: MessageRow) -> dict[str, object]:
         "status": message.status,
         "last_event": message.last_event,
         "created_at": moment_text(message.created_at),
+        "error": message.error,
+        "sent_after_cancel": message.sent_after_cancel,
     }

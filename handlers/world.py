@@ -11,7 +11,7 @@ from state.automation import Catalogue, Version
 from state.contact import Contact, Link, Profile
 from state.event import Event, Identifier
 from state.evidence import Finding
-from state.run import Run
+from state.run import Run, Sending
 from state.turn import (
     Changes,
     Claim,
@@ -22,6 +22,7 @@ from state.turn import (
     Seen,
     Snapshot,
     StoredEvent,
+    Withdrawn,
 )
 
 #: The evidence of one event, in the order in which it was judged.
@@ -221,11 +222,22 @@ class World:
     def put_run(self, run: Run) -> None:
         """Keep a run's new state; an ended one is no longer among the active."""
         active = self.active_runs(run.contact_id)
+        self._withdraw(run)
         self.touched_runs[run.run_id] = run
         if run.status == "running":
             active[run.run_id] = run
         else:
             active.pop(run.run_id, None)
+
+    def _withdraw(self, run: Run) -> None:
+        """Call back the send at which a run stood, if it was not its answer that ended it (F3)."""
+        before = self.touched_runs.get(run.run_id) or self.loaded_runs.get(run.run_id)
+        if run.reason is None or before is None or not isinstance(before.parked, Sending):
+            return
+        effect_id = before.parked.effect_id
+        if all(answer.effect_id != effect_id for answer in self.changes.answers):
+            withdrawn = Withdrawn(effect_id, run.run_id, run.contact_id, run.reason)
+            self.changes.withdrawn.append(withdrawn)
 
     def version_of(self, run: Run) -> Version:
         """Return the version a run is pinned to (rule S1)."""

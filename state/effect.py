@@ -47,12 +47,13 @@ class Claimed(NamedTuple):
     """An effect to try, with the number of this attempt, from 1.
 
     `was_unsure`: an earlier attempt may have sent it, so that running out of attempts does not
-    mean that it failed (rule F3).
+    mean that it failed (rule F3). `withdrawn`: why its run ended meanwhile; it is not to be sent.
     """
 
     effect: Effect
     attempts: int
     was_unsure: bool
+    withdrawn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +68,19 @@ class Answer:
     provider_id: str | None = None
     code: str | None = None
     text: str | None = None
+
+
+def withdrawal(effect: Effect, why: str, attempts: int, *, is_unsure: bool) -> Answer:
+    """Return how an effect is settled whose run ended before it was sent (rules F3, R2).
+
+    After an attempt of unknown outcome it may have been sent all the same, and says so.
+    """
+    return Answer(
+        effect.effect_id,
+        effect.run_id,
+        effect.contact_id,
+        "unknown" if is_unsure else "skipped",
+        attempts,
+        code=why,
+        text="its run ended before it was known to be sent",
+    )

@@ -18,7 +18,11 @@ Document = Mapping[str, object]
 
 
 class MessageRow(NamedTuple):
-    """A message of a run, queued, on its way or settled; `title` is an e-mail's subject."""
+    """A message of a run, queued, on its way or settled; `title` is an e-mail's subject.
+
+    `error` is `{code, message}`, why it was not sent; `sent_after_cancel` says that it was under
+    way when its run ended (rule F4).
+    """
 
     message_id: UUID
     run_id: UUID
@@ -29,6 +33,8 @@ class MessageRow(NamedTuple):
     status: str
     last_event: str | None
     created_at: datetime
+    error: Document | None = None
+    sent_after_cancel: bool = False
 
 
 class VersionRow(NamedTuple):

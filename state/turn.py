@@ -257,6 +257,15 @@ class Audited(NamedTuple):
     after: Mapping[str, object]
 
 
+class Withdrawn(NamedTuple):
+    """An effect that must not go out any more: its run ended, for the reason `why` (rule R2)."""
+
+    effect_id: UUID
+    run_id: UUID
+    contact_id: int
+    why: str
+
+
 class Fault(NamedTuple):
     """What the engine itself got wrong with one run: the kind, and the frames without values."""
 
@@ -317,4 +326,5 @@ class Changes:
     names: list[NameSeen] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    withdrawn: list[Withdrawn] = field(default_factory=list)
     tally: Counter[str] = field(default_factory=Counter)

@@ -9,7 +9,7 @@ from typing import assert_never
 
 import structlog
 
-from state.effect import Answer, Claimed, Effect, Settlement
+from state.effect import Answer, Claimed, Effect, Settlement, withdrawal
 from state.turn import Moved, Unavailable
 from stream.clock import Clock
 from stream.processor import Processor
@@ -79,7 +79,18 @@ class Relay:
         return len(answers)
 
     async def _send(self, claimed: Claimed) -> Answer | None:
-        """Try one effect once; None: it is to be tried again later."""
+        """Try one effect once; None: it is to be tried again later.
+
+        One whose run ended meanwhile is not tried; it was claimed to be settled (rule F4).
+        """
+        if claimed.withdrawn is not None:
+            self._counters.count("effects_withdrawn")
+            return withdrawal(
+                claimed.effect,
+                claimed.withdrawn,
+                claimed.attempts - 1,
+                is_unsure=claimed.was_unsure,
+            )
         outcome = await self._try(claimed.effect)
         is_unsure = isinstance(outcome, Unsure) or claimed.was_unsure
         if self._may_try_again(outcome, claimed.attempts):
@@ -104,7 +115,7 @@ class Relay:
 
     async def _postpone(self, claimed: Claimed, outcome: Outcome, *, is_unsure: bool) -> None:
         assert isinstance(outcome, NotNow | Unsure), "what is settled is not tried again"
-        effect, attempts, _ = claimed
+        effect, attempts = claimed.effect, claimed.attempts
         backoff = min(BACKOFF_FIRST * 2 ** (attempts - 1), BACKOFF_MAX)
         jittered = timedelta(seconds=self._clock.jittered(backoff.total_seconds()))
         wanted = outcome.retry_after if isinstance(outcome, NotNow) else None

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from state.effect import Answer, Claimed, Effect
+from state.effect import Answer, Claimed, Effect, withdrawal
 from state.postgres.codec import columns_of, json_text, optional_json, parsed
-from state.postgres.session import Session
+from state.postgres.session import Record, Session
+from state.turn import Withdrawn
 
 COLUMNS = (
     "effect_id", "run_id", "contact_id", "created_at", "due_at", "channel", "key", "step_key",
@@ -27,13 +28,34 @@ with due as materialized (
 update outbox set attempts = attempts + 1, claimed_by = $2, due_at = statement_timestamp() + $3
 from due where outbox.effect_id = due.effect_id
 returning outbox.effect_id, key, run_id, contact_id, step_key, channel, message, created_at,
-  attempts, was_unsure
+  attempts, was_unsure, withdrawn_why
 """
 
-#: Only by who holds the claim: one that was overtaken must not wake another's effect.
+#: Only by who holds the claim: one that was overtaken must not wake another's effect. One that was
+#: withdrawn meanwhile is not tried again, so nothing is waited for.
 POSTPONE = """
-update outbox set due_at = statement_timestamp() + $3, claimed_by = null, last_error = $4
+update outbox set claimed_by = null, last_error = $4,
+  due_at = statement_timestamp() + case when withdrawn_at is null then $3 else interval '0' end
 where effect_id = $1 and claimed_by = $2
+"""
+
+#: An update by way of ON CONFLICT, as in contacts.py; it waits for a claim that is being made, and
+#: says whether there is one. The contact's lock keeps answers out, so no row can have left.
+WITHDRAW = """
+insert into outbox as known (effect_id, run_id, contact_id, created_at, due_at, channel, key,
+  step_key, recipient, message, withdrawn_at, withdrawn_why)
+select held.*, $3, withdrawn.why
+from unnest($1::uuid[], $2::text[]) as withdrawn (effect_id, why)
+cross join lateral (
+  select effect_id, run_id, contact_id, created_at, due_at, channel, key, step_key,
+    recipient, message
+  from outbox where effect_id = withdrawn.effect_id
+  offset 0
+) as held
+on conflict (effect_id) do update set
+  withdrawn_at = excluded.withdrawn_at, withdrawn_why = excluded.withdrawn_why
+returning known.*, claimed_by is not null as is_claimed,
+  coalesce((last_error ->> 'is_unsure')::boolean, false) as was_unsure
 """
 
 #: One statement, so that a message is in one place at any time. An answer that comes again finds
@@ -54,9 +76,10 @@ gone as (
   delete from outbox where effect_id = any(array(select effect_id from settled))
 )
 insert into messages (message_id, run_id, contact_id, created_at, settled_at, attempts, channel,
-  status, step_key, recipient, title, last_event, provider_id, error)
+  status, step_key, recipient, title, last_event, provider_id, error, sent_after_cancel)
 select effect_id, run_id, contact_id, created_at, $7, tries, channel,
-  status, step_key, recipient, title, last_event, provider_id, error
+  status, step_key, recipient, title, last_event, provider_id, error,
+  status = 'sent' and withdrawn_at is not null
 from settled
 """
 
@@ -127,6 +150,23 @@ async def settle(session: Session, answers: Sequence[Answer], now: datetime) -> 
     return await session.run(SETTLE, *columns_of(rows), now)
 
 
+async def withdraw(session: Session, withdrawn: Sequence[Withdrawn], now: datetime) -> None:
+    """Keep effects of runs that ended from going out, as far as that can still be done (F3, F4).
+
+    What nobody has claimed is settled here; what a worker may be sending waits for its answer, or
+    for the end of the lease.
+    """
+    if not withdrawn:
+        return
+    columns = columns_of((one.effect_id, one.why) for one in withdrawn)
+    answers = [
+        withdrawal(_effect(row), row["withdrawn_why"], row["attempts"], is_unsure=row["was_unsure"])
+        for row in await session.rows(WITHDRAW, *columns, now)
+        if not row["is_claimed"]
+    ]
+    await settle(session, answers, now)
+
+
 async def save_message_events(session: Session, events: Sequence[tuple[UUID, int, str]]) -> None:
     """Note the last event of messages, settled or not; one that is nobody's is passed over (R4)."""
     if not events:
@@ -142,20 +182,7 @@ async def claim_effects(
 ) -> list[Claimed]:
     """Claim due effects for a lease; rows that another is claiming are passed over."""
     return [
-        Claimed(
-            Effect(
-                effect_id=row["effect_id"],
-                key=row["key"],
-                run_id=row["run_id"],
-                contact_id=row["contact_id"],
-                step_key=row["step_key"],
-                channel=row["channel"],
-                message=parsed(row["message"]),
-                created_at=row["created_at"],
-            ),
-            row["attempts"],
-            row["was_unsure"],
-        )
+        Claimed(_effect(row), row["attempts"], row["was_unsure"], row["withdrawn_why"])
         for row in await session.rows(CLAIM, limit, owner, lease)
     ]
 
@@ -165,3 +192,16 @@ async def postpone_effect(
 ) -> None:
     """Give a claimed effect back until later, with what went wrong (rule F5)."""
     await session.run(POSTPONE, effect_id, owner, due_in, json_text(error))
+
+
+def _effect(row: Record) -> Effect:
+    return Effect(
+        effect_id=row["effect_id"],
+        key=row["key"],
+        run_id=row["run_id"],
+        contact_id=row["contact_id"],
+        step_key=row["step_key"],
+        channel=row["channel"],
+        message=parsed(row["message"]),
+        created_at=row["created_at"],
+    )

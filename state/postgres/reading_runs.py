@@ -68,11 +68,12 @@ where (automation_id, number) in (select * from unnest($1::uuid[], $2::integer[]
 """
 
 MESSAGES = """
-select message_id, run_id, channel, step_key, recipient, title, status, last_event, created_at
+select message_id, run_id, channel, step_key, recipient, title, status, last_event, created_at,
+  error, sent_after_cancel
 from messages where run_id = any($1::uuid[])
 union all
 select effect_id, run_id, channel, step_key, recipient, title,
-  case when claimed_by is null then 'queued' else 'sending' end, last_event, created_at
+  case when claimed_by is null then 'queued' else 'sending' end, last_event, created_at, null, false
 from outbox where run_id = any($1::uuid[])
 order by created_at, message_id
 """
@@ -207,7 +208,10 @@ async def _complete(session: Session, runs: Sequence[Run]) -> list[StoredRun]:
         return []
     ids = [run.run_id for run in runs]
     versions = await versions_of(session, {(run.automation_id, run.version) for run in runs})
-    messages = _grouped(MessageRow(*row) for row in await session.rows(MESSAGES, ids))
+    messages = _grouped(
+        MessageRow(*row)._replace(error=parsed(row["error"]))
+        for row in await session.rows(MESSAGES, ids)
+    )
     late = _late_by_run(await session.rows(LATE, [run.contact_id for run in runs], ids))
     return [
         StoredRun(

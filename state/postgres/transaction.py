@@ -18,7 +18,7 @@ from state.postgres.events import load_seen, look_back, save_events
 from state.postgres.hashing import Keyring
 from state.postgres.marks import leave_mark, read_now
 from state.postgres.offsets import Stream, advance, load_applied, load_watermark
-from state.postgres.outbox import save_effects, save_message_events, settle
+from state.postgres.outbox import save_effects, save_message_events, settle, withdraw
 from state.postgres.outgoing import save_outgoing
 from state.postgres.quarantine import save_quarantined
 from state.postgres.runs import load_runs, save_runs
@@ -131,6 +131,7 @@ class PostgresTransaction:
         await save_closed_waits(session, changes.closed_waits, changes.late)
         await save_enrolments(session, changes.enrolments)
         await save_effects(session, changes.effects)
+        await withdraw(session, changes.withdrawn, now)
         await settle(session, changes.answers, now)
         await save_message_events(session, changes.message_events)
         await save_duplicates(session, changes.duplicates, epoch, now)

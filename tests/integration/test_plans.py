@@ -64,6 +64,7 @@ HOT: dict[str, tuple[str, str, str]] = {
         "array['{}', '{}']::json[], '2026-11-22'",
         "outbox_pkey",
     ),
+    "withdraw": (outbox.WITHDRAW, f"{ID}, array['x', 'x'], '2026-11-22'", "outbox_pkey"),
     "message events": (
         outbox.MESSAGE_EVENTS,
         f"{ID}, array[7, 99], array['', '']",

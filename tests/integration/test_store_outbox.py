@@ -10,7 +10,7 @@ import pytest
 from state.effect import Answer, Claimed, Effect
 from state.postgres.outbox import CLAIM
 from state.postgres.store import PostgresStore
-from state.turn import Moved
+from state.turn import Moved, Withdrawn
 from tests.stored import AT, connected, effect, email, new_contact, rows, save, until_blocked
 
 LEASE = timedelta(minutes=1)
@@ -47,17 +47,17 @@ async def test_two_relays_never_claim_the_same_effect(
     async with asyncio.TaskGroup() as group:
         for by in (store, other, store, other):
             group.create_task(relay(by))
-    assert sorted(one.effect_id for one, _, _ in claimed) == sorted(one.effect_id for one in made)
-    assert {attempts for _, attempts, _ in claimed} == {1}
-    assert next(one for one, _, _ in claimed if one.key == made[3].key) == made[3]
+    effects = {one.effect.key: one.effect for one in claimed}
+    assert (len(claimed), effects) == (200, {one.key: one for one in made})
+    assert {one.attempts for one in claimed} == {1}
 
 
 async def test_a_claim_ends_with_its_lease(store: PostgresStore, other: PostgresStore) -> None:
     """F3: a relay that died does not keep its messages; who comes next knows it may have sent."""
     await outgoing_effects(store, 1)
-    ((_, first, _),) = await store.claim_effects(10, timedelta(0))
-    ((_, second, was_unsure),) = await other.claim_effects(10, LEASE)
-    assert (first, second, was_unsure) == (1, 2, True)
+    (first,) = await store.claim_effects(10, timedelta(0))
+    (second,) = await other.claim_effects(10, LEASE)
+    assert (first.attempts, second.attempts, second.was_unsure) == (1, 2, True)
     assert await store.claim_effects(10, LEASE) == []
 
 
@@ -75,8 +75,8 @@ async def test_an_effect_is_postponed_by_who_holds_it(
     assert await rows(database, stored) == [("busy", None)]
     await store.claim_effects(10, LEASE)
     await rows(database, "update outbox set due_at = now(), claimed_by = null")
-    ((_, attempts, _),) = await other.claim_effects(10, LEASE)
-    assert attempts == 2
+    (claimed,) = await other.claim_effects(10, LEASE)
+    assert claimed.attempts == 2
 
 
 async def test_settling_is_done_once(store: PostgresStore, database: str) -> None:
@@ -132,3 +132,86 @@ async def test_an_effects_key_is_stored_once(store: PostgresStore) -> None:
     twin = replace(made, effect_id=made.run_id)
     with pytest.raises(Moved):
         await save(store, [made.contact_id], effects=[twin])
+
+
+# --- F3, F4: withdrawn ----------------------------------------------------------------------------
+
+OUTBOX = "select effect_id, withdrawn_why from outbox order by key"
+SETTLED = """
+select message_id, status, error->>'code', attempts, sent_after_cancel from messages
+order by message_id
+"""
+
+
+async def withdraw(store: PostgresStore, *effects: Effect) -> None:
+    whys = [
+        Withdrawn(one.effect_id, one.run_id, one.contact_id, "cancelled_operator")
+        for one in effects
+    ]
+    await save(store, [effects[0].contact_id], withdrawn=whys)
+
+
+async def test_what_nobody_has_claimed_is_withdrawn_at_once(
+    store: PostgresStore, other: PostgresStore, database: str
+) -> None:
+    """F3: an effect of a run that ended is skipped with the run's reason, and is sent by nobody."""
+    one, two = await outgoing_effects(store, 2)
+    await withdraw(store, one)
+    claimed = await other.claim_effects(10, LEASE)
+    assert [each.effect for each in claimed] == [two]
+    expected = (one.effect_id, "skipped", "cancelled_operator", 0, False)
+    assert await rows(database, SETTLED) == [expected]
+
+
+async def test_what_may_have_been_sent_before_is_withdrawn_as_unknown(
+    store: PostgresStore, database: str
+) -> None:
+    """F3: it waits for its next attempt, and nobody knows of the last one whether it was sent."""
+    (made,) = await outgoing_effects(store, 1)
+    await store.claim_effects(10, LEASE)
+    error = {"code": "timeout", "is_unsure": True}
+    await store.postpone_effect(made.effect_id, timedelta(hours=1), error)
+    await withdraw(store, made)
+    assert await rows(database, SETTLED) == [
+        (made.effect_id, "unknown", "cancelled_operator", 1, False)
+    ]
+
+
+@pytest.mark.parametrize(("settlement", "is_late"), [("sent", True), ("failed", False)])
+async def test_a_send_in_flight_is_shown_as_sent_after_its_run_was_cancelled(
+    store: PostgresStore, database: str, settlement: Any, is_late: bool
+) -> None:
+    """F4: the cancel lost to the send; the answer settles the message and tells."""
+    (made,) = await outgoing_effects(store, 1)
+    await store.claim_effects(10, LEASE)
+    await withdraw(store, made)
+    assert await rows(database, OUTBOX) == [(made.effect_id, "cancelled_operator")]
+    await save(store, [made.contact_id], answers=[answer(made, settlement)])
+    assert await rows(database, OUTBOX) == []
+    assert await rows(database, SETTLED) == [(made.effect_id, settlement, None, 1, is_late)]
+
+
+async def test_a_withdrawn_effect_comes_back_only_to_be_settled(
+    store: PostgresStore, other: PostgresStore
+) -> None:
+    """F4: a relay that died had it, or the provider said not now; who is next is told why."""
+    died, postponed = await outgoing_effects(store, 2)
+    await store.claim_effects(10, timedelta(0))
+    await withdraw(store, died, postponed)
+    await store.postpone_effect(postponed.effect_id, timedelta(hours=1), {"code": "busy"})
+    back = {one.effect.key: one for one in await other.claim_effects(10, LEASE)}
+    assert {one.withdrawn for one in back.values()} == {"cancelled_operator"}
+    assert [back[one.key].was_unsure for one in (died, postponed)] == [True, False]
+
+
+async def test_a_withdrawal_waits_for_a_claim_that_is_being_made(
+    store: PostgresStore, database: str
+) -> None:
+    """F4: who claims in that instant may send it, so its answer is waited for."""
+    (made,) = await outgoing_effects(store, 1)
+    async with connected(database) as claimer, asyncio.TaskGroup() as group, claimer.transaction():
+        assert await claimer.fetch(CLAIM, 1, "two", LEASE)
+        group.create_task(withdraw(store, made))
+        await until_blocked(database)
+    assert await rows(database, SETTLED) == []
+    assert await rows(database, OUTBOX) == [(made.effect_id, "cancelled_operator")]

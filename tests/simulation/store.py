@@ -308,7 +308,12 @@ class SimStore:
         found = []
         for row in claimed:
             found.append(
-                Claimed(row.effect, row.attempts + 1, bool(row.claimed_by or row.is_unsure))
+                Claimed(
+                    row.effect,
+                    row.attempts + 1,
+                    bool(row.claimed_by or row.is_unsure),
+                    row.withdrawn,
+                )
             )
             row.attempts += 1
             row.claimed_by, row.due_at = self._process.name, now + lease
@@ -320,7 +325,8 @@ class SimStore:
         await self._process.ask()
         row = self._tables.outbox.get(effect_id)
         if row is not None and row.claimed_by == self._process.name:
-            row.claimed_by, row.due_at = None, self._process.loop.now() + due_in
+            waits = due_in if row.withdrawn is None else timedelta()
+            row.claimed_by, row.due_at = None, self._process.loop.now() + waits
             row.is_unsure = bool(error.get("is_unsure"))
 
     # --- partitions -------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from state.automation import StoredVersion
 from state.contact import Contact, Link, contact_number
-from state.effect import Answer, Effect
+from state.effect import Answer, Effect, withdrawal
 from state.event import Coordinates, Identifier
 from state.run import Run, Sending, Sleeping, Waiting
 from state.turn import (
@@ -38,6 +38,7 @@ from state.turn import (
     Seen,
     Snapshot,
     StoredEvent,
+    Withdrawn,
 )
 
 #: An owner that said nothing for so long counts as gone; shorter than the cap, as in earnest.
@@ -65,12 +66,14 @@ class OutboxRow:
     attempts: int = 0
     claimed_by: str | None = None
     is_unsure: bool = False
+    withdrawn: str | None = None
 
 
 class Message(NamedTuple):
     effect: Effect
     answer: Answer
     settled_at: datetime
+    sent_after_cancel: bool = False
 
 
 class Commit(NamedTuple):
@@ -285,10 +288,26 @@ class Tables:
             known = effect.effect_id in self.outbox or effect.effect_id in self.messages
             assert not known, "an effect is asked for once"
             self.outbox[effect.effect_id] = OutboxRow(effect, effect.created_at)
-        for answer in changes.answers:
+        answers = [*self._withdraw(changes.withdrawn), *changes.answers]
+        for answer in answers:
             row = self.outbox.pop(answer.effect_id, None)
             if row is not None:
-                self.messages[answer.effect_id] = Message(row.effect, answer, changes.now)
+                is_late = row.withdrawn is not None and answer.settlement == "sent"
+                message = Message(row.effect, answer, changes.now, is_late)
+                self.messages[answer.effect_id] = message
+
+    def _withdraw(self, withdrawn: Sequence[Withdrawn]) -> list[Answer]:
+        """Mark what must not go out any more; return the answers for what nobody has claimed."""
+        answers = []
+        for one in withdrawn:
+            row = self.outbox.get(one.effect_id)
+            if row is not None:
+                row.withdrawn = one.why
+                if row.claimed_by is None:
+                    answers.append(
+                        withdrawal(row.effect, one.why, row.attempts, is_unsure=row.is_unsure)
+                    )
+        return answers
 
 
 def stored_event(record: EventRecord) -> StoredEvent:

@@ -114,11 +114,14 @@ def test_an_answer_for_a_run_that_has_ended_only_settles_the_message():
     """R3, F3: a finished run never moves."""
     scene = Scene(line(push("p"), push("q"), exit=[{"event": "refund"}]))
     scene.decide(event("go"))
+    for row in scene.tables.outbox.values():
+        row.claimed_by = "a worker"
     scene.decide(event("refund", ahead(seconds=1)))
     run = scene.run
     assert scene.settle().runs == []
     assert scene.run == run
-    assert len(scene.tables.messages) == 1
+    (message,) = scene.tables.messages.values()
+    assert (message.answer.settlement, message.sent_after_cancel) == ("sent", True)
 
 
 def test_an_answer_for_another_effect_moves_nothing():

@@ -20,7 +20,7 @@ from handlers.world import Findings, World
 from state.automation import Automation
 from state.event import Event
 from state.evidence import Finding
-from state.run import Resolved, Run, Trigger, run_id_of
+from state.run import Reason, Resolved, Run, Trigger, run_id_of
 from state.turn import EventRecord, Seen, StoredEvent
 
 #: Contact events whose rules come with the next version; until then nothing of them is lost.
@@ -87,7 +87,8 @@ def _exit_runs(world: World, event: StoredEvent, findings: Findings) -> None:
             verdict = None if rule.filter is None else evaluate(rule.filter, scope)
             if verdict is None or verdict.holds:
                 findings.append(Finding("exit", "exited", run.automation_id, run.run_id))
-                world.put_run(end_early(world, run, "exited_rule"))
+                reason: Reason = "exited_goal" if rule.is_goal else "exited_rule"
+                world.put_run(end_early(world, run, reason))
                 break
             findings.append(
                 Finding(

@@ -6,12 +6,13 @@ returns. The same inputs on the same world give the same changes, however often 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, get_args
 
 from handlers.abandon import Abandon, apply_abandon
 from handlers.arrival import apply_event
+from handlers.ending import Cancel, Expire, apply_cancel, apply_expiry
 from handlers.settlement import apply_answer
 from handlers.timer import Release, TimerDue, apply_release, apply_timer
 from handlers.world import NeedsContacts, NeedsLookBack, World
@@ -19,7 +20,20 @@ from state.effect import Answer
 from state.event import Event
 from state.turn import Changes, Need
 
-Input = Event | TimerDue | Release | Answer | Abandon
+#: All that may be decided on; what each of them does stands in `_DOES`.
+Input = Event | TimerDue | Release | Answer | Abandon | Cancel | Expire
+
+
+_DOES: Mapping[type, Callable[[World, Any], None]] = {
+    Event: apply_event,
+    TimerDue: apply_timer,
+    Release: apply_release,
+    Answer: apply_answer,
+    Abandon: apply_abandon,
+    Cancel: apply_cancel,
+    Expire: apply_expiry,
+}
+assert _DOES.keys() == set(get_args(Input)), "every input does something"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +53,7 @@ def decide(world: World, inputs: Sequence[Input]) -> Changes | Needs:
     world.oldest_v = min((each.verdict_time(world.now)[0] for each in events), default=None)
     try:
         for each in inputs:
-            match each:
-                case Event():
-                    apply_event(world, each)
-                case TimerDue():
-                    apply_timer(world, each)
-                case Release():
-                    apply_release(world, each)
-                case Answer():
-                    apply_answer(world, each)
-                case Abandon():
-                    apply_abandon(world, each)
-                case _:
-                    assert_never(each)
+            _DOES[type(each)](world, each)
     except NeedsLookBack as lacking:
         return Needs(look_backs=lacking.needs)
     except NeedsContacts:

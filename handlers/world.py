@@ -44,6 +44,7 @@ class Rules:
     slack: timedelta = timedelta(seconds=5)
     event_age_max: timedelta = timedelta(days=7)
     topic_retention: timedelta = timedelta(days=7)
+    run_age_max: timedelta = timedelta(days=400)
 
     @property
     def trigger_age_max(self) -> timedelta:

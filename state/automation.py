@@ -47,10 +47,14 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """An exit rule: an event of this name whose filter holds ends the run at once (rule S3)."""
+    """An exit rule: an event of this name whose filter holds ends the run at once (rule S3).
+
+    `is_goal`: the event is what the automation is for, so the run ends `exited_goal` (rule R2).
+    """
 
     event_name: str
     filter: Rule | None
+    is_goal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

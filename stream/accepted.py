@@ -14,7 +14,12 @@ from state.duration import DURATION_MAX, DurationError, parse_duration
 
 _BROKER = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\s,:\[\]]+):[0-9]{1,5}")
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+_DAYS = re.compile(r"([0-9]{1,6}) days?")
 _DURATION = 'seconds, or a duration such as "30 minutes" or "PT30S"'
+
+
+#: The longest age that a setting may name.
+AGE_MAX = timedelta(days=3650)
 
 
 def _span(raw: object) -> object:
@@ -74,8 +79,20 @@ def _postgres_url(url: str) -> str:
     return url
 
 
+def _age(raw: object) -> object:
+    """Return an age, which may be longer than the longest duration of a step."""
+    days = _DAYS.fullmatch(str(raw).strip())
+    if days is None:
+        return _span(raw)
+    span = timedelta(days=int(days[1]))
+    if span > AGE_MAX:
+        raise ValueError(f"expected {_DURATION}, or days up to {AGE_MAX.days}")
+    return span
+
+
 Span = Annotated[timedelta, BeforeValidator(_span)]
 PositiveSpan = Annotated[Span, AfterValidator(_positive)]
+Age = Annotated[timedelta, BeforeValidator(_age), AfterValidator(_positive)]
 Topic = Annotated[str, AfterValidator(_topic)]
 Topics = Annotated[tuple[Topic, ...], NoDecode, BeforeValidator(_topics)]
 Brokers = Annotated[str, AfterValidator(_brokers)]

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from stream.accepted import Brokers, PositiveSpan, PostgresUrl, Span, Topic, Topics
+from stream.accepted import Age, Brokers, PositiveSpan, PostgresUrl, Span, Topic, Topics
 
 PREFIX = "WAITLINE_"
 MASK = "***"
@@ -137,6 +137,10 @@ class Settings(BaseSettings):
     topic_retention: PositiveSpan = Field(
         timedelta(days=7),
         description="How long the topics keep records; event ids are remembered 7 days longer.",
+    )
+    run_age_max: Age = Field(
+        timedelta(days=400),
+        description="How long a run may last; one that is older is cancelled as expired.",
     )
     batch_max: int = Field(
         3000, ge=1, le=50_000, description="The most records that one transaction takes."

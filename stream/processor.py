@@ -24,7 +24,7 @@ from stream.order import merge
 from stream.report import report_refused, report_turn
 from stream.seam import TurnStore
 from stream.telemetry import Counters
-from stream.turn import CatalogueCache, Turn, Unwieldy, Work
+from stream.turn import CatalogueCache, Command, Turn, Unwieldy, Work
 
 #: The longest pause between two attempts, in seconds.
 PAUSE_MAX = 5.0
@@ -64,6 +64,11 @@ class Processor:
     async def apply_releases(self, releases: Sequence[Release]) -> Counter[str]:
         """Fire held timers at an operator's word (rule W4); return how many fired."""
         tally, _ = await self._apply("releases", Work(commands=releases))
+        return tally
+
+    async def apply_commands(self, lane: str, commands: Sequence[Command]) -> Counter[str]:
+        """Do what operators, or the housekeeping, want of runs; return what was done of it."""
+        tally, _ = await self._apply(lane, Work(commands=commands))
         return tally
 
     async def apply_answers(self, answers: Sequence[Answer]) -> None:

@@ -81,6 +81,14 @@ class TimerStore(Protocol):
         ...
 
 
+class ExpiryStore(Protocol):
+    """What the sweep of old runs needs."""
+
+    async def expired(self, age: timedelta, limit: int) -> list[tuple[int, UUID]]:
+        """Return (contact, run) of active runs of at least this age, the oldest first."""
+        ...
+
+
 class OutboxStore(Protocol):
     """What the relay needs."""
 

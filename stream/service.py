@@ -20,6 +20,7 @@ from stream.announcer import Announcer
 from stream.clock import Clock, SystemClock
 from stream.config import ConfigError, Settings
 from stream.consuming.consumer import Consumer
+from stream.expiry import Expiry
 from stream.kafka import kafka_client_options
 from stream.processor import Processor
 from stream.producer import Publisher
@@ -59,6 +60,7 @@ class Worker:
             "receipts": settings.topics_receipts,
             "dead-letters": settings.topics_dead_letters,
         }
+        self._expiry = Expiry(store, self._processor, settings.run_age_max)
         self._announcer = Announcer(store, publisher, topics, clock)
         self._consumer = Consumer(
             settings,
@@ -99,6 +101,7 @@ class Worker:
         while True:
             try:
                 await self._store.keep_house(await self._store.database_now())
+                await self._expiry.sweep()
             except (Moved, Unavailable) as fault:
                 log.warning("housekeeping.retried", reason=str(fault))
             await self._clock.sleep(self._clock.jittered(HOUSEKEEPING_SECONDS))
@@ -112,6 +115,7 @@ def rules_of(settings: Settings) -> Rules:
         slack=settings.lookback_slack,
         event_age_max=settings.max_event_age,
         topic_retention=settings.topic_retention,
+        run_age_max=settings.run_age_max,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from handlers.abandon import Abandon
 from handlers.claims import claims_for, first_sights
 from handlers.decide import Input, Needs, decide
+from handlers.ending import Cancel, Expire
 from handlers.groups import group_inputs
 from handlers.intake import Intake, named_in, names_seen, sort_records
 from handlers.publishing.catalogue import compile_catalogue
@@ -32,7 +33,7 @@ class Unwieldy(Exception):
 
 
 #: What a turn may be asked to do beside applying records.
-Command = TimerDue | Release | Answer | Abandon
+Command = TimerDue | Release | Answer | Abandon | Cancel | Expire
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from state.rule import parse_rule
 TRIGGER_ROOTS = ("event", "contact")
 
 _FORMS = ("always", "once", "one_active", "after:<duration>", "key:<path>")
-_EXIT_KEYS = ("event", "filter")
+_EXIT_KEYS = ("event", "filter", "goal")
 
 
 class EntryError(ProblemsError):
@@ -69,6 +69,14 @@ def _parse_exit(raw: object) -> Exit:
     name = found.attempt("event", parse_name, raw.get("event"))
     rule = raw.get("filter")
     held = None if rule is None else found.attempt("filter", parse_rule, rule)
+    is_goal = found.attempt("goal", _parse_goal, raw.get("goal"))
     found.check(EntryError)
     assert name is not None, "an exit rule without problems has a name"
-    return Exit(name, held)
+    return Exit(name, held, bool(is_goal))
+
+
+def _parse_goal(raw: object) -> bool:
+    if raw is None or isinstance(raw, bool):
+        return bool(raw)
+    fix = "write `goal: true` where the event is what the automation is for"
+    raise EntryError([Problem("", f"{raw!r:.40} is not true or false", fix)])

@@ -15,6 +15,7 @@ from state.effect import Claimed
 from state.postgres import housekeeping, offsets, outbox, outgoing
 from state.postgres.contacts import new_numbers
 from state.postgres.errors import LOST, named_failures
+from state.postgres.expiry import load_expired
 from state.postgres.hashing import Keyring
 from state.postgres.marks import database_now, has_landed, open_lane
 from state.postgres.offsets import Held, Stream, Touch
@@ -171,6 +172,11 @@ class PostgresStore:
         """Return the seconds until the earliest timer is due, negative once it is, None without."""
         async with self._connected() as session:
             return await next_due_in(session)
+
+    async def expired(self, age: timedelta, limit: int) -> list[tuple[int, UUID]]:
+        """Return contact and run of active runs of at least this age, the oldest first (R2)."""
+        async with self._connected() as session:
+            return await load_expired(session, age, limit)
 
     async def claim_effects(self, limit: int, lease: timedelta) -> list[Claimed]:
         """Return due effects; nobody else gets them for a lease."""

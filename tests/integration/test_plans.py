@@ -12,6 +12,7 @@ from state.postgres import (
     contacts,
     enrolments,
     events,
+    expiry,
     offsets,
     outbox,
     outgoing,
@@ -42,6 +43,7 @@ HOT: dict[str, tuple[str, str, str]] = {
     "leave": (runs.LEAVE, f"{ID}, array[7, 99]", ""),
     "due": (runs.DUE, "100, '1', false, '2 seconds', '{t}'", "runs_active_due"),
     "due, held too": (runs.DUE, "100, '1', true, '2 seconds', '{t}'", "runs_active_due"),
+    "expired": (expiry.EXPIRED, "'400 days', 500", "runs_active_automation"),
     "next due": (runs.NEXT_DUE_IN, "", "runs_active_due"),
     "closed waits": (closed_waits.LOAD, CONTACTS, "closed_waits_pkey"),
     "late": (

@@ -296,6 +296,10 @@ class SimStore:
         due = self._tables.next_due()
         return None if due is None else (due - self._process.loop.now()).total_seconds()
 
+    async def expired(self, age: timedelta, limit: int) -> list[tuple[int, UUID]]:
+        await self._process.ask()
+        return self._tables.expired(self._process.loop.now() - age, limit)
+
     async def claim_effects(self, limit: int, lease: timedelta) -> list[Claimed]:
         await self._process.ask()
         now = self._process.loop.now()

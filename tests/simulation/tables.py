@@ -202,6 +202,14 @@ class Tables:
         )
         return [(contact_id, run_id) for _, run_id, contact_id in found[:limit]]
 
+    def expired(self, since: datetime, limit: int) -> list[tuple[int, UUID]]:
+        old = sorted(
+            (run.created_at, run.run_id, run.contact_id)
+            for run in self.runs.values()
+            if run.created_at <= since
+        )
+        return [(contact_id, run_id) for _, run_id, contact_id in old[:limit]]
+
     def next_due(self) -> datetime | None:
         return min((due for run in self.runs.values() if (due := due_of(run))), default=None)
 

@@ -82,6 +82,23 @@ def test_other_durations_are_refused(monkeypatch: pytest.MonkeyPatch, written: s
     assert line.startswith("WAITLINE_TIMEOUT_GRACE: expected seconds, or a duration such as")
 
 
+@pytest.mark.parametrize(
+    ("written", "days"), [("500 days", 500), ("1 day", 1), ("86400", 1), ("3650 days", 3650)]
+)
+def test_a_runs_age_may_be_longer_than_any_step(
+    monkeypatch: pytest.MonkeyPatch, written: str, days: int
+) -> None:
+    """R2: runs live longer than the longest delay."""
+    monkeypatch.setenv("WAITLINE_RUN_AGE_MAX", written)
+    assert load_settings().run_age_max == timedelta(days=days)
+
+
+@pytest.mark.parametrize("written", ["0 days", "3651 days", "a year", "0"])
+def test_other_ages_are_refused(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    [line] = problems(monkeypatch, WAITLINE_RUN_AGE_MAX=written)
+    assert line.startswith("WAITLINE_RUN_AGE_MAX: expected seconds, or a duration such as")
+
+
 def test_every_problem_is_a_line_that_names_the_variable_and_what_is_accepted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -368,3 +368,16 @@ def test_a_variable_that_would_always_be_missing_is_refused():
     assert found.field == "config.template.variables.A"
     assert "{{{A|fallback}}}" in found.fix
     assert parse_automation(line(email("m", A=1)), {"hello": template})
+
+
+@pytest.mark.parametrize("goal", ["yes", 1, {}])
+def test_a_goal_is_true_or_false(goal):
+    """R2: what an exit rule says of itself is not guessed."""
+    raw = line(delay("d"), exit=[{"event": "x", "goal": goal}])
+    assert problem(raw).field == "exit[0].goal"
+
+
+def test_a_goal_is_published_with_its_rule():
+    """R2, S3: an exit rule that is not the goal need not say so."""
+    exits = compiled(line(delay("d"), exit=[{"event": "x", "goal": True}, {"event": "y"}])).exits
+    assert [rule.is_goal for rule in exits] == [True, False]

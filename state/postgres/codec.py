@@ -153,6 +153,8 @@ def read_failure(read: Mapping[str, Any] | None) -> Failure | None:
 def parked_document(parked: Parked) -> dict[str, object]:
     """Return what a parked run carries besides the columns due_at, deadline and the two holds."""
     common: dict[str, object] = {"entered_at": parked.entered_at, "input": parked.input}
+    if parked.output:
+        common["output"] = parked.output
     match parked:
         case Waiting():
             late = None if parked.late is None else parked.late._asdict()
@@ -164,7 +166,7 @@ def parked_document(parked: Parked) -> dict[str, object]:
         case Sleeping():
             return common | {"is_past_due": parked.is_past_due}
         case Sending():
-            return common | {"effect_id": parked.effect_id, "output": parked.output}
+            return common | {"effect_id": parked.effect_id}
 
 
 def read_parked(row: Record, read: Mapping[str, Any]) -> Parked:
@@ -182,6 +184,7 @@ def read_parked(row: Record, read: Mapping[str, Any]) -> Parked:
                 is_held=row["is_held"],
                 is_truncated=read["is_truncated"],
                 late=None if read["late"] is None else LateMatch(**read["late"]),
+                output=read.get("output"),
             )
         case "delayed":
             return Sleeping(
@@ -192,13 +195,14 @@ def read_parked(row: Record, read: Mapping[str, Any]) -> Parked:
                 is_past_due=read["is_past_due"],
                 input=read["input"],
                 is_held=row["is_held"],
+                output=read.get("output"),
             )
         case "sending":
             return Sending(
                 step_key=step_key,
                 entered_at=entered_at,
                 effect_id=UUID(read["effect_id"]),
-                output=read["output"],
+                output=read.get("output"),
                 input=read["input"],
             )
         case other:

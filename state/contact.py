@@ -69,12 +69,16 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A contact as loaded under its lock. `links` are in the order in which they were made."""
+    """A contact as loaded under its lock. `links` are in the order in which they were made.
+
+    `absorbed` are the contacts that were merged into it, and those merged into them (rule I3).
+    """
 
     contact_id: int
     created_at: datetime
     links: tuple[Link, ...] = ()
     profile: Profile = field(default_factory=Profile)
+    absorbed: tuple[int, ...] = ()
 
     def value_of(self, kind: str) -> str | None:
         """Return the contact's value of a kind: the profile's, else the first linked, else None."""

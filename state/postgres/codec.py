@@ -53,23 +53,26 @@ def instant(text: str) -> datetime:
 
 def profile_text(profile: Profile) -> str | None:
     """Return a profile as its column holds it: NULL while nothing is known."""
-    if profile == Profile():
-        return None
-    return json_text(
-        {
-            "fields": profile.fields,
-            "properties": profile.properties,
-            "topics": profile.topics,
-            "stamps": profile.stamps,
-        }
-    )
+    return None if profile == Profile() else json_text(profile_document(profile))
+
+
+def profile_document(profile: Profile) -> dict[str, object]:
+    """Return a profile as it is stored."""
+    return {
+        "fields": profile.fields,
+        "properties": profile.properties,
+        "topics": profile.topics,
+        "stamps": profile.stamps,
+    }
 
 
 def read_profile(text: str | None) -> Profile:
     """Return the profile that a column holds."""
-    if text is None:
-        return Profile()
-    read = from_json(text)
+    return Profile() if text is None else profile_in(from_json(text))
+
+
+def profile_in(read: Mapping[str, Any]) -> Profile:
+    """Return the profile that `profile_document` wrote."""
     stamps = {name: Stamp(instant(at), by) for name, (at, by) in read["stamps"].items()}
     return Profile(read["fields"], read["properties"], read["topics"], stamps)
 

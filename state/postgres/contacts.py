@@ -30,8 +30,10 @@ cross join lateral (
 ) as held
 """
 
+#: A merged contact's id names its survivor (rule I3).
 KNOWN_CONTACTS = """
-select contact_id from contacts where contact_id = any($1::bigint[]) and deleted_at is null
+select contact_id, coalesce(merged_into, contact_id) from contacts
+where contact_id = any($1::bigint[]) and deleted_at is null
 """
 
 #: A record may claim to come from the far future; nobody was first seen there.
@@ -182,10 +184,8 @@ async def _known_contacts(
     asked = [number for number in numbers.values() if number is not None]
     if not asked:
         return {}
-    known = {contact_id for (contact_id,) in await session.rows(KNOWN_CONTACTS, asked)}
-    return {
-        one: number for one, number in numbers.items() if number in known and number is not None
-    }
+    known: dict[int, int] = {row[0]: row[1] for row in await session.rows(KNOWN_CONTACTS, asked)}
+    return {one: known[number] for one, number in numbers.items() if number in known}
 
 
 def _number_in(value: str) -> int | None:

@@ -129,6 +129,10 @@ class SimTransaction:
         await self._statement()
         return self._tables.resolve(identifiers)
 
+    async def survivors(self, contact_ids: Sequence[int]) -> dict[int, int]:
+        await self._statement()
+        return {one: self._tables.merged[one] for one in contact_ids if one in self._tables.merged}
+
     async def claim(self, claims: Sequence[Claim]) -> None:
         await self._statement()
         for claim in sorted(claims):

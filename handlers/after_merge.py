@@ -36,8 +36,8 @@ def follow_merges(sighting: Sighting) -> None:
             *_look_back(world, ours, _numbers(joined.merged)),
             *_look_back(world, theirs, _numbers(joined.survivor)),
         ]
-        moved = tuple(run.run_id for run in theirs)
-        world.changes.merges.append(_logged(sighting, joined, moved, tuple(decided)))
+        moved = tuple(sorted(run.run_id for run in theirs))
+        world.changes.merges.append(_logged(sighting, joined, moved, tuple(sorted(decided))))
     sighting.joined.clear()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from state.contact import Contact, Link, Profile
+from state.contact import Contact, Link, Profile, in_order
 from state.event import Event, Identifier
 from state.turn import Changes, Claim, Snapshot
 
@@ -102,12 +102,12 @@ class Directory:
             self.changes.new_contacts.append(contact)
         return contact
 
-    def bind(self, contact_id: int, identifier: Identifier, event_id: str) -> None:
-        """Give an identifier that nobody holds to a contact (rules I1, I2)."""
+    def bind(self, contact_id: int, identifier: Identifier, event: Event) -> None:
+        """Give an identifier that nobody holds to a contact, by this event (rules I1, I2)."""
         contact = self.contact(contact_id)
-        link = Link(identifier, self.snapshot.now, event_id)
+        link = Link(identifier, event.recorded_by(self.snapshot.now), event.id)
         self.owners[identifier] = contact.contact_id
-        self.contacts[contact.contact_id] = replace(contact, links=(*contact.links, link))
+        self.contacts[contact.contact_id] = replace(contact, links=in_order((*contact.links, link)))
 
     def release(self, contact_id: int, identifier: Identifier) -> None:
         """Take an identifier from its contact; the next sight of it makes a new one (rule I2)."""
@@ -123,18 +123,14 @@ class Directory:
         self.changes.profiles[contact.contact_id] = profile
 
     def absorb(self, survivor: int, merged: int) -> None:
-        """Make two contacts one: its identifiers, in the order in which they were linked (I3).
-
-        Links of one instant keep the order of their contacts' ages, so that the order does not
-        depend on how the stream was cut (rule D1).
-        """
+        """Make two contacts one: the survivor holds the identifiers of both (rule I3)."""
         kept, gone = self.contact(survivor), self.contact(merged)
-        pairs = sorted((kept, gone), key=lambda one: (one.created_at, one.contact_id))
-        links = sorted((link for one in pairs for link in one.links), key=lambda one: one.linked_at)
         self.contacts[survivor] = replace(
-            kept, links=tuple(links), absorbed=(*kept.absorbed, merged, *gone.absorbed)
+            kept,
+            links=in_order((*kept.links, *gone.links)),
+            absorbed=(*kept.absorbed, merged, *gone.absorbed),
         )
-        self.owners.update({link.identifier: survivor for link in links})
+        self.owners.update(dict.fromkeys((link.identifier for link in gone.links), survivor))
         self.merged[merged] = survivor
         self.changes.profiles.pop(merged, None)
 
@@ -144,19 +140,14 @@ class Directory:
 
     def settle(self) -> None:
         """Compare who holds what with what is stored, claims of this turn included."""
-        relinked: dict[int, None] = {}
         for identifier, owner in self.owners.items():
-            home = self.home_of(owner)
             if owner == NOBODY:
                 self.changes.unbinds.append(identifier)
-            elif self._stored_link(identifier) != (home, self._linked_by(home, identifier)):
-                relinked[home] = None
-        for home in relinked:  # all that was linked here, so that the order is kept as well
-            self.changes.binds.extend(
-                (home, link)
-                for link in self.contacts[home].links
-                if self.home_of(self.owners.get(link.identifier, NOBODY)) == home
-            )
+                continue
+            home = self.home_of(owner)
+            link = next(one for one in self.contacts[home].links if one.identifier == identifier)
+            if self._stored_link(identifier) != (home, link.linked_by):
+                self.changes.binds.append((home, link))
         self._undo_unused_claims()
 
     def _undo_unused_claims(self) -> None:
@@ -178,7 +169,3 @@ class Directory:
             return None
         links = self.snapshot.contacts[owner].links
         return owner, next(link.linked_by for link in links if link.identifier == identifier)
-
-    def _linked_by(self, owner: int, identifier: Identifier) -> str:
-        links = self.contacts[owner].links
-        return next(link.linked_by for link in links if link.identifier == identifier)

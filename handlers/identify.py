@@ -79,14 +79,14 @@ def _belongs_to(sighting: Sighting, usable: Sequence[Identifier], *, creates: bo
     if known is not None:
         refusal = _refuses_link(sighting, known, strongest)
         if refusal is None:
-            world.people.bind(known, strongest, sighting.event.id)
+            world.people.bind(known, strongest, sighting.event)
             return known
         _block(sighting, known, strongest, refusal)
         sighting.apart.add(known)
     if not creates:
         return None
     contact = world.people.create(sighting.event, strongest)
-    world.people.bind(contact.contact_id, strongest, sighting.event.id)
+    world.people.bind(contact.contact_id, strongest, sighting.event)
     return contact.contact_id
 
 
@@ -103,7 +103,7 @@ def link(sighting: Sighting, contact_id: int, identifier: Identifier) -> None:
         return  # an unknown one names nobody (I1)
     refusal = _refuses_link(sighting, contact_id, identifier)
     if refusal is None:
-        people.bind(contact_id, identifier, sighting.event.id)
+        people.bind(contact_id, identifier, sighting.event)
     else:
         _block(sighting, contact_id, identifier, refusal)
 

@@ -91,7 +91,7 @@ def _set_identifier(sighting: Sighting, contact_id: int, kind: str, stamp: Stamp
         world.people.release(contact_id, Identifier(kind, old))
         sighting.note(contact_id, "identifier_released", kind)
     if new is not None and world.people.owner_of(new) is None:
-        world.people.bind(contact_id, new, sighting.event.id)
+        world.people.bind(contact_id, new, sighting.event)
     return True
 
 

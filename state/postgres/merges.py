@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
+from state.contact import Link
 from state.merge import Merge
 from state.postgres.codec import columns_of, json_text, profile_document
 from state.postgres.session import Session
@@ -89,12 +90,22 @@ def undo_text(merge: Merge) -> str:
     return json_text(
         {
             "absorbed": merge.merged.absorbed,
-            "links": merge.merged.links,
-            "profiles": {
-                "survivor": profile_document(merge.survivor_profile),
-                "merged": profile_document(merge.merged.profile),
-            },
+            "links": [
+                {
+                    **link.identifier._asdict(),
+                    "linked_at": link.linked_at,
+                    "linked_by": link.linked_by,
+                }
+                for link in merge.merged.links
+            ],
+            "profile_kept": profile_document(merge.survivor_profile),
+            "profile_gone": profile_document(merge.merged.profile),
             "moved_runs": merge.moved_runs,
             "decided_runs": merge.decided_runs,
         }
     )
+
+
+def _link_document(link: Link) -> dict[str, object]:
+    how = {"linked_at": link.linked_at, "linked_by": link.linked_by}
+    return {**link.identifier._asdict(), **how}

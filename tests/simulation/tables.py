@@ -16,7 +16,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from state.automation import StoredVersion
-from state.contact import Contact, Link, Profile, contact_number
+from state.contact import Contact, Link, Profile, contact_number, in_order
 from state.effect import Answer, Effect, withdrawal
 from state.event import Coordinates, Identifier
 from state.merge import Merge
@@ -158,7 +158,7 @@ class Tables:
             contacts={
                 number: replace(
                     self.contacts[number],
-                    links=(*self.contacts[number].links, *claimed.get(number, ())),
+                    links=in_order((*self.contacts[number].links, *claimed.get(number, ()))),
                     absorbed=absorbed[number],
                 )
                 for number in sorted(ids)

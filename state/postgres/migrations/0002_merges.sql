@@ -1,6 +1,9 @@
 -- People who turn out to be one (rule I3): history stays under the number it came by, and is read
 -- through the merge set; so the set must be found from the survivor.
 
+-- Links are ordered by when their events were recorded, so that the order survives a merge.
+alter table identifiers drop column ordinal;
+
 create index contacts_merged_into on contacts (merged_into) where merged_into is not null;
 
 alter table contacts add constraint contacts_merged_into_another check (merged_into <> contact_id);

@@ -283,7 +283,7 @@ class Tables:
         assert link.identifier not in self.owners, "an identifier has one owner"
         self.owners[link.identifier] = contact_id
         contact = self.contacts[contact_id]
-        self.contacts[contact_id] = replace(contact, links=(*contact.links, link))
+        self.contacts[contact_id] = replace(contact, links=in_order((*contact.links, link)))
 
     def _unbind(self, identifier: Identifier) -> None:
         owner = self.owners.pop(identifier, None)

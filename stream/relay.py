@@ -14,7 +14,7 @@ from state.turn import Moved, Unavailable
 from stream.clock import Clock
 from stream.processor import Processor
 from stream.seam import OutboxStore
-from stream.senders.sender import Accepted, Declined, NotNow, Outcome, Sender, Unsure
+from stream.senders.sender import Accepted, Declined, NotNow, Outcome, Sender, Senders, Unsure
 from stream.telemetry import Counters
 
 #: How long an idle relay waits before it looks again, in seconds; a new effect rings sooner.
@@ -43,21 +43,26 @@ class Relay:
         self,
         store: OutboxStore,
         processor: Processor,
-        sender: Sender,
+        senders: Senders,
         clock: Clock,
         counters: Counters,
         limits: RelayLimits,
     ) -> None:
         self._store = store
         self._processor = processor
-        self._sender = sender
+        self._senders = senders
         self._clock = clock
         self._counters = counters
         self._limits = limits
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Claim no more: `run` ends when what is under way has been settled."""
+        self._is_stopping = True
 
     async def run(self) -> None:
-        """Send until cancelled. A cancelled send keeps its lease and is tried again by its key."""
-        while True:
+        """Send until stopped. A send that is cancelled keeps its lease, as if we had died."""
+        while not self._is_stopping:
             try:
                 settled = await self.sweep()
             except (Moved, Unavailable) as fault:
@@ -91,26 +96,32 @@ class Relay:
                 claimed.attempts - 1,
                 is_unsure=claimed.was_unsure,
             )
-        outcome = await self._try(claimed.effect)
+        sender = self._senders[claimed.effect.channel]
+        if claimed.was_unsure and not sender.honours_keys:
+            # It may have been sent, and a second attempt would send it twice (rule F3).
+            claimed = claimed._replace(attempts=claimed.attempts - 1)
+            outcome: Outcome = Unsure("answer_lost", "an attempt ended without an answer")
+        else:
+            outcome = await self._try(sender, claimed.effect)
         is_unsure = isinstance(outcome, Unsure) or claimed.was_unsure
-        if self._may_try_again(outcome, claimed.attempts):
+        if self._may_try_again(sender, outcome, claimed.attempts):
             await self._postpone(claimed, outcome, is_unsure=is_unsure)
             return None
         answer = _answer(claimed, outcome, is_unsure=is_unsure)
         self._counters.count("effects_settled", settlement=answer.settlement)
         return answer
 
-    async def _try(self, effect: Effect) -> Outcome:
+    async def _try(self, sender: Sender, effect: Effect) -> Outcome:
         try:
             async with asyncio.timeout(self._limits.lease.total_seconds() / 2):
-                return await self._sender.send(effect)
+                return await sender.send(effect)
         except Exception as error:  # noqa: BLE001 - nobody knows how far it came
             return Unsure(type(error).__name__, "the sender did not answer")
 
-    def _may_try_again(self, outcome: Outcome, attempts: int) -> bool:
+    def _may_try_again(self, sender: Sender, outcome: Outcome, attempts: int) -> bool:
         if attempts >= self._limits.attempts_max:
             return False
-        is_repeatable = isinstance(outcome, Unsure) and self._sender.honours_keys
+        is_repeatable = isinstance(outcome, Unsure) and sender.honours_keys
         return isinstance(outcome, NotNow) or is_repeatable
 
     async def _postpone(self, claimed: Claimed, outcome: Outcome, *, is_unsure: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from types import MappingProxyType
 
 from handlers.decide import Input
 from handlers.intake import named_in
@@ -15,16 +14,14 @@ def group_inputs(
     inputs: Sequence[Input],
     owners: Mapping[Identifier, int],
     claims: Mapping[Identifier, Claim],
-    survivors: Mapping[int, int] = MappingProxyType({}),
 ) -> list[list[Input]]:
     """Return the inputs in groups that share no contact, identifier or event key.
 
     The order within a group is that of the inputs, and groups are in the order of their first one;
-    what two groups decide cannot depend on each other (rules D1, E4). `survivors` tells whom the
-    contacts of commands were merged into.
+    what two groups decide cannot depend on each other (rules D1, E4).
     """
     joined = _Joined()
-    roots = [joined.join(_touched(each, owners, claims, survivors)) for each in inputs]
+    roots = [joined.join(_touched(each, owners, claims)) for each in inputs]
     groups: dict[Hashable, list[Input]] = {}
     for each, root in zip(inputs, roots, strict=True):
         groups.setdefault(joined.find(root), []).append(each)
@@ -32,13 +29,10 @@ def group_inputs(
 
 
 def _touched(
-    each: Input,
-    owners: Mapping[Identifier, int],
-    claims: Mapping[Identifier, Claim],
-    survivors: Mapping[int, int],
+    each: Input, owners: Mapping[Identifier, int], claims: Mapping[Identifier, Claim]
 ) -> list[Hashable]:
     if not isinstance(each, Event):
-        return [survivors.get(each.contact_id, each.contact_id)]
+        return [each.contact_id]
     touched: list[Hashable] = [each.key]
     for name in named_in(each):
         if name in owners:

@@ -15,7 +15,17 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from stream.accepted import Age, Brokers, PositiveSpan, PostgresUrl, Span, Topic, Topics
+from stream.accepted import (
+    Age,
+    Brokers,
+    Host,
+    MailboxText,
+    PositiveSpan,
+    PostgresUrl,
+    Span,
+    Topic,
+    Topics,
+)
 
 PREFIX = "WAITLINE_"
 MASK = "***"
@@ -170,13 +180,57 @@ class Settings(BaseSettings):
         _seconds(30), description="How long one SQL statement may take."
     )
     pool_max: int = Field(8, ge=1, le=100, description="The most Postgres connections a worker.")
-    sender: Literal["recorder"] = Field(
+    sender: Literal["recorder", "smtp"] = Field(
         "recorder",
-        description="Who delivers messages; the recorder writes each one as a file.",
+        description="Who delivers e-mail: a mail server (smtp), or the recorder, which writes each "
+        "message as a file.",
+    )
+    push_sender: Literal["recorder"] = Field(
+        "recorder",
+        description="Who delivers push messages, which mail servers do not: the recorder.",
     )
     outbox_dir: Path = Field(
         Path("outbox"),
         description="The recorder's folder: one .eml file an e-mail, one .json file a push.",
+    )
+    smtp_host: Host | None = Field(
+        None, description="The mail server that e-mail is handed to, with the sender smtp."
+    )
+    smtp_port: Annotated[int, Ge(1), Le(65_535)] | None = Field(
+        None,
+        description="The mail server's port; by default 587 with starttls, 465 with tls, else 25.",
+    )
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="How the mail server is spoken to: encrypted after its greeting (starttls), "
+        "from the first byte (tls), or readable by anyone in between (none).",
+    )
+    smtp_username: str | None = Field(None, description="The user name at the mail server.")
+    smtp_password: SecretStr | None = Field(None, description="The password at the mail server.")
+    smtp_from: MailboxText | None = Field(
+        None,
+        description="Who e-mail is from where its step does not say: an address, a name before it "
+        "if wanted. Without either the send fails with from_missing.",
+    )
+    smtp_timeout: PositiveSpan = Field(
+        _seconds(20),
+        description="How long one e-mail may take, from connecting to the mail server's answer; "
+        "less than half of the send lease.",
+    )
+    smtp_connections: int = Field(
+        8,
+        ge=1,
+        le=100,
+        description="The most connections a worker has to the mail server, and so the most "
+        "messages that it sends at the same time.",
+    )
+    smtp_local_hostname: Host | None = Field(
+        None, description="How this client names itself to the mail server; by default its host."
+    )
+    smtp_ca_file: FilePath | None = Field(
+        None,
+        description="The authorities that the mail server's certificate is checked by (PEM file), "
+        "instead of the system's.",
     )
     send_concurrency: int = Field(
         16, ge=1, le=1000, description="How many messages a worker sends at the same time."
@@ -255,6 +309,19 @@ def _misfits(settings: Settings) -> Iterator[str]:
         for name in ("kafka_sasl_username", "kafka_sasl_password"):
             if getattr(settings, name) is None:
                 yield f"{_variable(name)}: expected with SASL in {PREFIX}KAFKA_SECURITY_PROTOCOL"
+    if settings.sender == "smtp":
+        yield from _smtp_misfits(settings)
+
+
+def _smtp_misfits(settings: Settings) -> Iterator[str]:
+    if settings.smtp_host is None:
+        yield f"{PREFIX}SMTP_HOST: expected with {PREFIX}SENDER=smtp: the mail server's name"
+    if (settings.smtp_username is None) != (settings.smtp_password is None):
+        yield f"{PREFIX}SMTP_USERNAME: expected together with {PREFIX}SMTP_PASSWORD, or neither"
+    if settings.smtp_username is not None and settings.smtp_tls == "none":
+        yield f"{PREFIX}SMTP_TLS: expected starttls or tls, for the password is not to be read"
+    if settings.smtp_timeout >= settings.send_lease / 2:
+        yield f"{PREFIX}SMTP_TIMEOUT: expected less than half of {PREFIX}SEND_LEASE"
 
 
 def _line(problem: ErrorDetails) -> str:

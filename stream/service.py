@@ -25,7 +25,7 @@ from stream.kafka import kafka_client_options
 from stream.processor import Processor
 from stream.producer import Publisher
 from stream.relay import Relay, RelayLimits
-from stream.senders.choice import close_senders, open_senders
+from stream.senders.choice import close_senders, concurrency, open_senders
 from stream.telemetry import Counters
 from stream.wake import Wake
 
@@ -55,7 +55,7 @@ class Worker:
             self._senders,
             clock,
             self.counters,
-            RelayLimits(settings.send_concurrency, settings.send_lease, settings.send_attempts_max),
+            RelayLimits(concurrency(settings), settings.send_lease, settings.send_attempts_max),
         )
         topics = {
             "receipts": settings.topics_receipts,

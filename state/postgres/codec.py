@@ -53,26 +53,23 @@ def instant(text: str) -> datetime:
 
 def profile_text(profile: Profile) -> str | None:
     """Return a profile as its column holds it: NULL while nothing is known."""
-    return None if profile == Profile() else json_text(profile_document(profile))
-
-
-def profile_document(profile: Profile) -> dict[str, object]:
-    """Return a profile as it is stored."""
-    return {
-        "fields": profile.fields,
-        "properties": profile.properties,
-        "topics": profile.topics,
-        "stamps": profile.stamps,
-    }
+    if profile == Profile():
+        return None
+    return json_text(
+        {
+            "fields": profile.fields,
+            "properties": profile.properties,
+            "topics": profile.topics,
+            "stamps": profile.stamps,
+        }
+    )
 
 
 def read_profile(text: str | None) -> Profile:
     """Return the profile that a column holds."""
-    return Profile() if text is None else profile_in(from_json(text))
-
-
-def profile_in(read: Mapping[str, Any]) -> Profile:
-    """Return the profile that `profile_document` wrote."""
+    if text is None:
+        return Profile()
+    read = from_json(text)
     stamps = {name: Stamp(instant(at), by) for name, (at, by) in read["stamps"].items()}
     return Profile(read["fields"], read["properties"], read["topics"], stamps)
 
@@ -156,8 +153,6 @@ def read_failure(read: Mapping[str, Any] | None) -> Failure | None:
 def parked_document(parked: Parked) -> dict[str, object]:
     """Return what a parked run carries besides the columns due_at, deadline and the two holds."""
     common: dict[str, object] = {"entered_at": parked.entered_at, "input": parked.input}
-    if parked.output:
-        common["output"] = parked.output
     match parked:
         case Waiting():
             late = None if parked.late is None else parked.late._asdict()
@@ -169,7 +164,7 @@ def parked_document(parked: Parked) -> dict[str, object]:
         case Sleeping():
             return common | {"is_past_due": parked.is_past_due}
         case Sending():
-            return common | {"effect_id": parked.effect_id}
+            return common | {"effect_id": parked.effect_id, "output": parked.output}
 
 
 def read_parked(row: Record, read: Mapping[str, Any]) -> Parked:
@@ -187,7 +182,6 @@ def read_parked(row: Record, read: Mapping[str, Any]) -> Parked:
                 is_held=row["is_held"],
                 is_truncated=read["is_truncated"],
                 late=None if read["late"] is None else LateMatch(**read["late"]),
-                output=read.get("output"),
             )
         case "delayed":
             return Sleeping(
@@ -198,14 +192,13 @@ def read_parked(row: Record, read: Mapping[str, Any]) -> Parked:
                 is_past_due=read["is_past_due"],
                 input=read["input"],
                 is_held=row["is_held"],
-                output=read.get("output"),
             )
         case "sending":
             return Sending(
                 step_key=step_key,
                 entered_at=entered_at,
                 effect_id=UUID(read["effect_id"]),
-                output=read.get("output"),
+                output=read["output"],
                 input=read["input"],
             )
         case other:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Iterable
+from functools import cache
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -21,11 +23,10 @@ from state.event import KINDS
 from state.identifier import IDENTIFIER_MAX, IdentifierError, is_email_address, normalise
 from state.instant import EXPECTED, InstantError, parse_instant
 from state.name import NAME_MAX
-from state.zone import zone_names
 
 
 def _expected(what: str) -> PydanticCustomError:
-    return PydanticCustomError("expected", "expected {what}", {"what": what})
+    return PydanticCustomError("expected", "{what}", {"what": what})
 
 
 def _normal(kind: str) -> AfterValidator:
@@ -52,8 +53,13 @@ def _instant(value: str) -> str:
     return value
 
 
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
+
+
 def _time_zone(value: str) -> str:
-    if value not in zone_names():
+    if value not in _time_zones():
         raise _expected("an IANA time zone, such as Europe/Paris")
     return value
 

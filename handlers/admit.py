@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from handlers.evaluate import ABSENT, Scope, evaluate, resolve
+from handlers.reckoning import zone_for
 from handlers.world import World
 from state.automation import Automation
 from state.evidence import Check
+from state.moment import moment_text
 from state.run import Run
-from state.turn import StoredEvent
+from state.turn import Enrolment, StoredEvent
 
 #: How many active runs one contact may have in one automation (rule S2).
 ACTIVE_RUNS_MAX = 100
@@ -73,13 +75,30 @@ def _judge_reentry(
             return Admission("once")
         case "one_active" if active:
             return Admission("one_active")
-        case "after" if last and event.v - last.last_v < timedelta(seconds=reentry.seconds):
-            return Admission("reentry_too_soon")
+        case "after" if last and event.v < (opens := _opens_at(world, automation, event, last)):
+            return Admission("reentry_too_soon", (_compared(event, opens),))
         case "key":
             return _judge_key(active, resolve(reentry.path, scope))
         case _:
             pass
     return Admission("capped") if len(active) >= ACTIVE_RUNS_MAX else Admission("started")
+
+
+def _opens_at(
+    world: World, automation: Automation, event: StoredEvent, last: Enrolment
+) -> datetime:
+    """Return the instant from which `after:` lets the contact in again (rules S2, T1)."""
+    version = automation.current
+    span = version.reentry.span
+    assert span is not None, "`after` has a span"
+    if span.is_exact:
+        return last.last_v + span.exact
+    return span.add(last.last_v, zone_for(world.contact(event.contact_id), version).zone)
+
+
+def _compared(event: StoredEvent, opens_at: datetime) -> Check:
+    """Return the comparison that refuses an entry, so that `explain` can say when it is over."""
+    return Check("V", "gte", moment_text(opens_at), moment_text(event.v), holds=False)
 
 
 def _judge_key(active: list[Run], value: object) -> Admission:

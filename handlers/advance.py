@@ -229,6 +229,7 @@ class _Walk:
             due_at,
             input=wait.input,
             is_truncated=is_truncated,
+            output=wait.output,
         )
 
     def _sleeping(self, sleep: Sleep) -> Sleeping:
@@ -239,6 +240,7 @@ class _Walk:
             holds_for_lag=bool(self.version.exits),
             is_past_due=sleep.past_due,
             input=sleep.input,
+            output=sleep.output,
         )
 
     def _send(self, send: Send) -> Sending:
@@ -290,7 +292,6 @@ def _note_wait(world: World, run: Run, waiting: Waiting, status: str, end: WaitE
 
 def _joined(parked: Parked, answered: Mapping[str, object] | None) -> Mapping[str, object] | None:
     """Join what was known when the step parked with what its answer added."""
-    noted = parked.output if isinstance(parked, Sending) else None
     past_due = {"past_due": True} if isinstance(parked, Sleeping) and parked.is_past_due else {}
-    joined = {**(noted or {}), **(answered or {}), **past_due}
+    joined = {**(parked.output or {}), **(answered or {}), **past_due}
     return joined or None

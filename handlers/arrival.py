@@ -7,6 +7,7 @@ from uuid import UUID
 
 from handlers.admit import admit, remember_entry
 from handlers.advance import begin, end_early
+from handlers.after_merge import follow_merges
 from handlers.dedupe import is_dropped, set_aside
 from handlers.evaluate import evaluate
 from handlers.guard import guarded
@@ -53,6 +54,7 @@ def apply_event(world: World, event: Event) -> None:
         return
     if event.is_contact_event:
         apply_contact_event(sighting, identity.contact_id)
+    follow_merges(sighting)
     if is_of_interest:
         stored = _stored(world, event, identity, v)
         findings = sighting.findings
@@ -167,7 +169,9 @@ def _keep(world: World, stored: StoredEvent, record: EventRecord) -> None:
     for key in _MESSAGE_KEYS:
         named = stored.payload.get(key)
         if isinstance(named, str) and (message_id := _as_uuid(named)):
-            world.changes.message_events.append((message_id, stored.contact_id, stored.name))
+            # The message may have been sent to whom this person was merged from (rule I3).
+            for number in world.people.members(stored.contact_id):
+                world.changes.message_events.append((message_id, number, stored.name))
 
 
 def _as_uuid(text: str) -> UUID | None:

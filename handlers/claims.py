@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from handlers.directory import FreshContactIds
 from handlers.identify import is_blocked
 from handlers.intake import named_in
-from handlers.world import FreshContactIds
 from state.automation import Catalogue
 from state.event import Event, Identifier
 from state.turn import Claim

@@ -12,10 +12,11 @@ from typing import Any, get_args
 
 from handlers.abandon import Abandon, apply_abandon
 from handlers.arrival import apply_event
+from handlers.directory import NeedsContacts
 from handlers.ending import Cancel, Expire, apply_cancel, apply_expiry
 from handlers.settlement import apply_answer
 from handlers.timer import Release, TimerDue, apply_release, apply_timer
-from handlers.world import NeedsContacts, NeedsLookBack, World
+from handlers.world import NeedsLookBack, World
 from state.effect import Answer
 from state.event import Event
 from state.turn import Changes, Need

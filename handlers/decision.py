@@ -46,7 +46,7 @@ class ProfileChange:
 class GoTo:
     """The step is done; the run follows this branch, or ends where it has no such connection.
 
-    After a `Send`, `output` holds only what the answer adds to the output said then.
+    After parking, `output` holds only what the answer adds to the output said then.
     """
 
     branch: str = DEFAULT_BRANCH
@@ -60,20 +60,26 @@ class Wait:
     """The run parks for one of the step's arms: events with V from `floor` on, until `deadline`.
 
     `floor` is without the slack and the name's own limit (rule W2). No deadline: without end.
+    `output` is what the step's output will say beside the answer.
     """
 
     deadline: datetime | None
     floor: datetime
     input: Mapping[str, object]
+    output: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """The run parks until an instant; `past_due` says that it had already passed (rule T1)."""
+    """The run parks until an instant; `past_due` says that it had already passed (rule T1).
+
+    `output` is what the step's output will say beside that.
+    """
 
     until: datetime
     past_due: bool
     input: Mapping[str, object]
+    output: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from types import MappingProxyType
 
 from handlers.decide import Input
 from handlers.intake import named_in
@@ -14,14 +15,16 @@ def group_inputs(
     inputs: Sequence[Input],
     owners: Mapping[Identifier, int],
     claims: Mapping[Identifier, Claim],
+    survivors: Mapping[int, int] = MappingProxyType({}),
 ) -> list[list[Input]]:
     """Return the inputs in groups that share no contact, identifier or event key.
 
     The order within a group is that of the inputs, and groups are in the order of their first one;
-    what two groups decide cannot depend on each other (rules D1, E4).
+    what two groups decide cannot depend on each other (rules D1, E4). `survivors` tells whom the
+    contacts of commands were merged into.
     """
     joined = _Joined()
-    roots = [joined.join(_touched(each, owners, claims)) for each in inputs]
+    roots = [joined.join(_touched(each, owners, claims, survivors)) for each in inputs]
     groups: dict[Hashable, list[Input]] = {}
     for each, root in zip(inputs, roots, strict=True):
         groups.setdefault(joined.find(root), []).append(each)
@@ -29,10 +32,13 @@ def group_inputs(
 
 
 def _touched(
-    each: Input, owners: Mapping[Identifier, int], claims: Mapping[Identifier, Claim]
+    each: Input,
+    owners: Mapping[Identifier, int],
+    claims: Mapping[Identifier, Claim],
+    survivors: Mapping[int, int],
 ) -> list[Hashable]:
     if not isinstance(each, Event):
-        return [each.contact_id]
+        return [survivors.get(each.contact_id, each.contact_id)]
     touched: list[Hashable] = [each.key]
     for name in named_in(each):
         if name in owners:

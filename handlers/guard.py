@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from handlers.advance import end_by_engine_error
-from handlers.world import NeedsContacts, NeedsLookBack, World
+from handlers.directory import NeedsContacts
+from handlers.world import NeedsLookBack, World
 from state.run import Run
 from state.turn import Fault
 
@@ -40,7 +41,7 @@ def _remembering(world: World, contact_id: int) -> Callable[[], None]:
     closed = list(world.closed_waits(contact_id))
 
     def undo() -> None:
-        world.contacts[contact_id] = contact
+        world.people.put_back(contact)
         changes.profiles.pop(contact_id, None)
         if profile is not None:
             changes.profiles[contact_id] = profile

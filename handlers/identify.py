@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from handlers.merge import join, refuses_merge, survivor_first, was_set_since
 from handlers.sighting import Sighting
 from handlers.world import World
 from state.contact import LIMITS, contact_uuid
@@ -39,6 +40,7 @@ def identify(sighting: Sighting, *, creates: bool) -> Identity | None:
         return None
     for identifier in usable:
         link(sighting, contact_id, identifier)
+    contact_id = sighting.world.people.home_of(contact_id)
     for identifier in blocked:
         sighting.note(contact_id, "merge_blocked", f"blocked_value: {identifier.kind} names nobody")
     return Identity(contact_id, _resolved(sighting, contact_id, usable))
@@ -53,7 +55,7 @@ def usable_identifiers(world: World, event: Event) -> tuple[list[Identifier], li
     known = [
         identifier
         for identifier in event.identifiers
-        if identifier.kind != "contact_id" or world.owner_of(identifier) is not None
+        if identifier.kind != "contact_id" or world.people.owner_of(identifier) is not None
     ]
     naming = [identifier for identifier in known if not is_blocked(identifier.value)]
     if not naming:
@@ -70,39 +72,59 @@ def is_blocked(value: str) -> bool:
 def _belongs_to(sighting: Sighting, usable: Sequence[Identifier], *, creates: bool) -> int | None:
     """Return the owner of the strongest identifier, which may have to be linked or made first."""
     world, strongest = sighting.world, usable[0]
-    owners = [world.owner_of(identifier) for identifier in usable]
+    owners = [world.people.owner_of(identifier) for identifier in usable]
     if owners[0] is not None:
         return owners[0]
     known = next((owner for owner in owners if owner is not None), None)
     if known is not None:
         refusal = _refuses_link(sighting, known, strongest)
         if refusal is None:
-            world.bind(known, strongest, sighting.event.id)
+            world.people.bind(known, strongest, sighting.event)
             return known
         _block(sighting, known, strongest, refusal)
+        sighting.apart.add(known)
     if not creates:
         return None
-    contact = world.create_contact(sighting.event, strongest)
-    world.bind(contact.contact_id, strongest, sighting.event.id)
+    contact = world.people.create(sighting.event, strongest)
+    world.people.bind(contact.contact_id, strongest, sighting.event)
     return contact.contact_id
 
 
 def link(sighting: Sighting, contact_id: int, identifier: Identifier) -> None:
     """Bind a further identifier of the event to its contact, or record why it cannot be."""
-    owner = sighting.world.owner_of(identifier)
-    if owner == contact_id:
+    people = sighting.world.people
+    contact_id, owner = people.home_of(contact_id), people.owner_of(identifier)
+    if owner == contact_id or owner in sighting.apart:
         return
     if owner is not None:
-        # Two known people meet. Nothing moves: the event belongs to its strongest identifier (I2).
-        _block(sighting, owner, identifier, "two_contacts")
+        _meet(sighting, contact_id, owner, identifier)
         return
     if identifier.kind == "contact_id":
         return  # an unknown one names nobody (I1)
     refusal = _refuses_link(sighting, contact_id, identifier)
     if refusal is None:
-        sighting.world.bind(contact_id, identifier, sighting.event.id)
+        people.bind(contact_id, identifier, sighting.event)
     else:
         _block(sighting, contact_id, identifier, refusal)
+
+
+def _meet(sighting: Sighting, contact_id: int, owner: int, identifier: Identifier) -> None:
+    """Make two known contacts one, or record why they stay apart and nothing moves (I2, I3)."""
+    people = sighting.world.people
+    one, other = people.contact(contact_id), people.contact(owner)
+    refusal = refuses_merge(one, other)
+    if is_blocked(identifier.value):
+        refusal = "blocked_value"
+    elif was_set_since(one, identifier, sighting.v):
+        refusal = f"set_since_{identifier.kind}"
+    if refusal is not None:
+        _block(sighting, owner, identifier, refusal)
+        return
+    named = sighting.event.name == "contact.merged"
+    survivor, merged = (one, other) if named else survivor_first(one, other)
+    sighting.joined.append(join(people, survivor, merged))
+    gone, kept = contact_uuid(merged.contact_id), contact_uuid(survivor.contact_id)
+    sighting.note(survivor.contact_id, "merged", f"{identifier.kind}: {gone} became {kept}")
 
 
 def _refuses_link(sighting: Sighting, contact_id: int, identifier: Identifier) -> str | None:
@@ -112,9 +134,8 @@ def _refuses_link(sighting: Sighting, contact_id: int, identifier: Identifier) -
     contact = sighting.world.contact(contact_id)
     if contact.count_of(identifier.kind) >= LIMITS[identifier.kind]:
         return f"limit_{identifier.kind}"
-    last_set = contact.profile.stamps.get(identifier.kind)
-    if last_set is not None and last_set.at > sighting.v:
-        # It may be the very value that a later update has released: an old event does not undo it.
+    if was_set_since(contact, identifier, sighting.v):
+        # It may be the very value that a later update has released.
         return f"set_since_{identifier.kind}"
     return None
 

@@ -121,7 +121,7 @@ def _would_have_matched(world: World, wait: ClosedWait, event: StoredEvent) -> b
     scope = Scope(
         event=event.payload,
         trigger=wait.trigger_payload,
-        contact=world.contact_scope(wait.contact_id),
+        contact=world.contact_scope(event.contact_id),
         steps=wait.outputs,
     )
     return choose_arm(arms, lambda: scope).arm is not None

@@ -55,7 +55,9 @@ def change_profile(
             stamps[f"properties.{name}"] = stamp
             _put(new_properties, name, value)
     if stamps != dict(profile.stamps):
-        world.set_profile(contact_id, Profile(new_fields, new_properties, profile.topics, stamps))
+        world.people.set_profile(
+            contact_id, Profile(new_fields, new_properties, profile.topics, stamps)
+        )
 
 
 def _apply_update(sighting: Sighting, contact_id: int, stamp: Stamp) -> None:
@@ -82,14 +84,14 @@ def _set_identifier(sighting: Sighting, contact_id: int, kind: str, stamp: Stamp
     if new is not None and is_blocked(new.value):
         sighting.note(contact_id, "merge_blocked", f"blocked_value: {kind} stays as it was")
         return False
-    if new is not None and world.owner_of(new) not in (None, contact_id):
+    if new is not None and world.people.owner_of(new) not in (None, contact_id):
         sighting.note(contact_id, "identifier_taken", kind)
         return False
     if old is not None:
-        world.release(contact_id, Identifier(kind, old))
+        world.people.release(contact_id, Identifier(kind, old))
         sighting.note(contact_id, "identifier_released", kind)
-    if new is not None and world.owner_of(new) is None:
-        world.bind(contact_id, new, sighting.event.id)
+    if new is not None and world.people.owner_of(new) is None:
+        world.people.bind(contact_id, new, sighting.event)
     return True
 
 
@@ -105,7 +107,9 @@ def _apply_consent(world: World, contact_id: int, event: Event, stamp: Stamp) ->
         return
     topics = {**profile.topics, topic: not leaves}
     stamps = {**profile.stamps, name: stamp}
-    world.set_profile(contact_id, Profile(profile.fields, profile.properties, topics, stamps))
+    world.people.set_profile(
+        contact_id, Profile(profile.fields, profile.properties, topics, stamps)
+    )
 
 
 def _wins(

@@ -21,23 +21,27 @@ def add_receipt(world: World, event: StoredEvent, findings: Sequence[Finding]) -
     if done:
         touched = [world.touched_runs[one.run_id] for one in done if one.run_id is not None]
         ended = [run for run in touched if run.status != "running"]
-        world.changes.receipts.append(_receipt(world, event, done, ended))
+        world.changes.receipts.append(_receipt(world, event, event.contact_id, done, ended))
 
 
 def add_look_back_receipt(world: World, run: Run, step_key: str, event: StoredEvent) -> None:
     """Add the receipt of an event that a wait found which was parked after it came (rule W2)."""
     done = Finding("wait", "resumed", run.automation_id, run.run_id, step_key, "look_back")
-    world.changes.receipts.append(_receipt(world, event, [done], []))
+    world.changes.receipts.append(_receipt(world, event, run.contact_id, [done], []))
 
 
 def _receipt(
-    world: World, event: StoredEvent, done: Sequence[Finding], ended: Sequence[Run]
+    world: World,
+    event: StoredEvent,
+    contact_id: int,
+    done: Sequence[Finding],
+    ended: Sequence[Run],
 ) -> dict[str, object]:
     return {
         "event_id": event.id,
         "event": event.name,
         **event.coordinates._asdict(),
-        "contact_id": str(contact_uuid(event.contact_id)),
+        "contact_id": str(contact_uuid(contact_id)),
         "processed_at": moment_text(world.now),
         "did": [finding.document() for finding in done],
         "ended": [

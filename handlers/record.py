@@ -127,7 +127,7 @@ def _parked_step(parked: Parked, version: Version) -> Part:
         "started_at": moment_text(parked.entered_at),
         "completed_at": None,
         "input": parked.input,
-        "output": parked.output if isinstance(parked, Sending) else None,
+        "output": parked.output,
         "error": None,
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -14,13 +13,13 @@ from pydantic_core import ErrorDetails
 
 from handlers.decision import Cause, Outcome, Turn
 from state.automation import Arm
-from state.duration import parse_duration
+from state.duration import Duration, parse_duration
 from state.name import parse_name
 from state.problem import Problem, ProblemsError, joined
 from state.rule import Rule, parse_rule
 
 EventName = Annotated[str, PlainValidator(parse_name)]
-Duration = Annotated[timedelta, PlainValidator(parse_duration)]
+WrittenDuration = Annotated[Duration, PlainValidator(parse_duration)]
 RuleTree = Annotated[Rule, PlainValidator(parse_rule)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -74,8 +74,12 @@ def choose_arm(arms: Sequence[Arm], scope: Callable[[], Scope]) -> Judgement:
     return Judgement("filter_false", values)
 
 
-def oldest_match(world: World, run: Run, waiting: Waiting) -> Match | None:
+def oldest_match(
+    world: World, run: Run, waiting: Waiting, among: Collection[int] | None = None
+) -> Match | None:
     """Return the stored event with the oldest V that closes a wait at once, if any (rule W2).
+
+    `among` are the only contacts' numbers whose events count, where a merge brought them (I3).
 
     Raises:
         NeedsLookBack: the stored events were not read yet.
@@ -84,7 +88,8 @@ def oldest_match(world: World, run: Run, waiting: Waiting) -> Match | None:
     candidates = [
         event
         for name in names_of(version, waiting.step_key)
-        for event in world.stored_events(_needs(world, run, waiting, name))
+        for event in world.stored_events(needs_of(world, run, waiting, name))
+        if among is None or event.contact_id in among
     ]
     candidates.sort(key=lambda event: (event.v, event.coordinates))
     for event in candidates:
@@ -121,7 +126,7 @@ def scope_of(world: World, run: Run, event: Mapping[str, object] | None) -> Scop
     )
 
 
-def _needs(world: World, run: Run, waiting: Waiting, name: str) -> list[Need]:
+def needs_of(world: World, run: Run, waiting: Waiting, name: str) -> list[Need]:
     """Return the look-back for one name, and those its version's other waits may ask for.
 
     All from one floor a contact and turn, so that no later wait has to ask from further back; only

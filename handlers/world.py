@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from handlers.directory import Directory
 from state.automation import Catalogue, Version
-from state.contact import Contact, Link, Profile
-from state.event import Event, Identifier
+from state.contact import Contact
 from state.evidence import Finding
 from state.run import Run, Sending
 from state.turn import (
     Changes,
-    Claim,
     ClosedWait,
     Enrolment,
     Need,
@@ -27,9 +26,6 @@ from state.turn import (
 
 #: The evidence of one event, in the order in which it was judged.
 Findings = list[Finding]
-
-#: The owner of an identifier that was released in this turn.
-NOBODY = 0
 
 #: A wait looks back at most this far (rule W2).
 LOOK_BACK_MAX = timedelta(days=35)
@@ -58,29 +54,6 @@ class NeedsLookBack(Exception):
     def __init__(self, needs: Sequence[Need]) -> None:
         super().__init__(f"{len(needs)} look-backs needed")
         self.needs = tuple(needs)
-
-
-class NeedsContacts(Exception):
-    """The decision makes more new contacts than it was given numbers; bring more, decide again."""
-
-
-class FreshContactIds:
-    """Numbers for new contacts, handed out in order."""
-
-    def __init__(self, numbers: Sequence[int] = ()) -> None:
-        self._numbers = numbers
-        self._used = 0
-
-    def take(self) -> int:
-        """Return the next number.
-
-        Raises:
-            NeedsContacts: there is none left.
-        """
-        if self._used == len(self._numbers):
-            raise NeedsContacts
-        self._used += 1
-        return self._numbers[self._used - 1]
 
 
 class StoredEvents:
@@ -117,26 +90,21 @@ class StoredEvents:
 class World:
     """Everything one group's decision reads and changes; a fresh one for each attempt.
 
-    `reserved` are identifiers that this turn claimed before the lock: they count as unbound until
-    the fold binds them, and tell which contact number to use when it does. `oldest_v` is the oldest
-    V among the group's events, None if it has none.
+    `people` says who is who. `oldest_v` is the oldest V among the group's events, None if it has
+    none.
     """
 
     snapshot: Snapshot
     catalogue: Catalogue
     rules: Rules
     stored: StoredEvents
-    reserved: Mapping[Identifier, Claim]
-    fresh_contact_ids: FreshContactIds
+    people: Directory
     changes: Changes
     oldest_v: datetime | None = None
-    owners: dict[Identifier, int] = field(default_factory=dict)
-    contacts: dict[int, Contact] = field(default_factory=dict)
     runs: dict[int, dict[UUID, Run]] = field(default_factory=dict)
     closed: dict[int, list[ClosedWait]] = field(default_factory=dict)
     seen: dict[UUID, Seen] = field(default_factory=dict)
     arrived: dict[tuple[int, str], list[StoredEvent]] = field(default_factory=dict)
-    first_seen_here: set[int] = field(default_factory=set)
     loaded_runs: dict[UUID, Run] = field(default_factory=dict)
     touched_runs: dict[UUID, Run] = field(default_factory=dict)
     scopes: dict[int, tuple[Contact, dict[str, object]]] = field(default_factory=dict)
@@ -147,13 +115,8 @@ class World:
         return self.snapshot.now
 
     def contact(self, contact_id: int) -> Contact:
-        """Return a contact as it stands now in this turn."""
-        found = self.contacts.get(contact_id)
-        if found is None:
-            loaded = self.snapshot.contacts[contact_id]
-            bound = tuple(link for link in loaded.links if link.identifier not in self.reserved)
-            found = self.contacts[contact_id] = _with_links(loaded, bound)
-        return found
+        """Return a contact as it stands now in this turn; a merged one is its survivor."""
+        return self.people.contact(contact_id)
 
     def contact_scope(self, contact_id: int) -> dict[str, object]:
         """Return what `contact.*` reads now; built once for each state of the contact."""
@@ -165,60 +128,35 @@ class World:
 
     def look_back_floor(self, contact_id: int) -> datetime:
         """Return a floor below that of every wait that counts from its run's start (rule W2)."""
-        loaded = self.snapshot.runs.get(contact_id, ())
-        starts = [self.oldest_v or self.now, *(run.trigger.v for run in loaded)]
-        return min(starts) - self.rules.slack
-
-    def owner_of(self, identifier: Identifier) -> int | None:
-        """Return who holds an identifier now in this turn, or None."""
-        if identifier in self.owners:
-            return self.owners[identifier] or None
-        if identifier in self.reserved:
-            return None
-        return self.snapshot.owners.get(identifier)
-
-    def create_contact(self, event: Event, first: Identifier) -> Contact:
-        """Return a new contact for an identifier nobody holds, numbered as it was claimed."""
-        claim = self.reserved.get(first)
-        is_claimed = (
-            claim is not None and claim.is_first_sight and claim.contact_id not in self.contacts
+        loaded = (
+            run
+            for number in self.people.members(contact_id)
+            for run in self.snapshot.runs.get(number, ())
         )
-        contact_id = claim.contact_id if claim and is_claimed else self.fresh_contact_ids.take()
-        contact = Contact(contact_id, event.recorded_by(self.now))
-        self.contacts[contact_id] = contact
-        self.first_seen_here.add(contact_id)
-        if not is_claimed:
-            self.changes.new_contacts.append(contact)
-        return contact
-
-    def bind(self, contact_id: int, identifier: Identifier, event_id: str) -> None:
-        """Give an identifier that nobody holds to a contact (rules I1, I2)."""
-        contact = self.contact(contact_id)
-        link = Link(identifier, self.now, event_id)
-        self.owners[identifier] = contact_id
-        self.contacts[contact_id] = _with_links(contact, (*contact.links, link))
-
-    def release(self, contact_id: int, identifier: Identifier) -> None:
-        """Take an identifier from its contact; the next sight of it makes a new one (rule I2)."""
-        contact = self.contact(contact_id)
-        kept = tuple(link for link in contact.links if link.identifier != identifier)
-        self.contacts[contact_id] = _with_links(contact, kept)
-        self.owners[identifier] = NOBODY
-
-    def set_profile(self, contact_id: int, profile: Profile) -> None:
-        """Change what is known of a contact."""
-        contact = self.contact(contact_id)
-        self.contacts[contact_id] = Contact(contact_id, contact.created_at, contact.links, profile)
-        self.changes.profiles[contact_id] = profile
+        return min([self.oldest_v or self.now, *(run.trigger.v for run in loaded)]) - (
+            self.rules.slack
+        )
 
     def active_runs(self, contact_id: int) -> dict[UUID, Run]:
         """Return a contact's active runs as they stand now in this turn."""
-        found = self.runs.get(contact_id)
+        return self._runs_under(self.people.home_of(contact_id))
+
+    def _runs_under(self, number: int) -> dict[UUID, Run]:
+        found = self.runs.get(number)
         if found is None:
-            loaded = self.snapshot.runs.get(contact_id, ())
-            found = self.runs[contact_id] = {run.run_id: run for run in loaded}
+            loaded = self.snapshot.runs.get(number, ())
+            found = self.runs[number] = {run.run_id: run for run in loaded}
             self.loaded_runs.update(found)
         return found
+
+    def move_runs(self, merged: int, survivor: int) -> list[Run]:
+        """Let the survivor of a merge have the other's active runs; return these (rule I3)."""
+        moved = [replace(run, contact_id=survivor) for run in self._runs_under(merged).values()]
+        self.runs[merged] = {}
+        for run in moved:
+            self.put_run(run)
+        self._closed_under(survivor).extend(self._closed_under(merged))
+        return moved
 
     def put_run(self, run: Run) -> None:
         """Keep a run's new state; an ended one is no longer among the active."""
@@ -246,15 +184,30 @@ class World:
 
     def closed_waits(self, contact_id: int) -> list[ClosedWait]:
         """Return the contact's waits that timed out lately and have no late match yet (W5)."""
-        found = self.closed.get(contact_id)
+        return self._closed_under(self.people.home_of(contact_id))
+
+    def _closed_under(self, number: int) -> list[ClosedWait]:
+        found = self.closed.get(number)
         if found is None:
-            found = self.closed[contact_id] = list(self.snapshot.closed_waits.get(contact_id, ()))
+            numbers = (number, *self.people.absorbed_before(number))
+            found = self.closed[number] = [
+                wait for each in numbers for wait in self.snapshot.closed_waits.get(each, ())
+            ]
         return found
 
     def enrolment(self, contact_id: int, automation_id: UUID) -> Enrolment | None:
-        """Return the memory of a contact's last entry, as far as re-entry keeps one (rule S2)."""
-        key = (contact_id, automation_id)
-        return self.changes.enrolments.get(key) or self.snapshot.enrolments.get(key)
+        """Return the memory of a contact's last entry, as far as re-entry keeps one (rule S2).
+
+        It is read through the merge set: whoever entered under another name has entered (I3).
+        """
+        keys = [(number, automation_id) for number in self.people.members(contact_id)]
+        known = [
+            one
+            for key in keys
+            for one in (self.changes.enrolments.get(key), self.snapshot.enrolments.get(key))
+            if one is not None
+        ]
+        return max(known, default=None)
 
     def enrol(self, contact_id: int, automation_id: UUID, v: datetime) -> None:
         """Remember an entry for `once` and `after:` (rule S2)."""
@@ -269,64 +222,40 @@ class World:
     def stored_events(self, needs: Sequence[Need]) -> Sequence[StoredEvent]:
         """Return stored events for the first need, of earlier turns and this one, unordered.
 
+        Events are read through the merge set (rule I3): they stay under the number they came by.
+
         Raises:
             NeedsLookBack: the store was not asked yet. All of `needs` are asked for together, so
                 that the waits further down the same version cost no further round.
         """
-        wanted = needs[0]
-        here = self.arrived.get((wanted.contact_id, wanted.name), [])
-        fresh = [event for event in here if event.v >= wanted.floor]
-        if wanted.contact_id in self.first_seen_here:
-            return fresh
-        earlier = self.stored.since(wanted)
-        if earlier is None:
-            raise NeedsLookBack(needs)
-        return [*earlier, *fresh]
+        found: list[StoredEvent] = []
+        for need in self._through_merges(needs[:1]):
+            here = self.arrived.get((need.contact_id, need.name), [])
+            found += [event for event in here if event.v >= need.floor]
+            if need.contact_id not in self.people.first_seen_here:
+                earlier = self.stored.since(need)
+                if earlier is None:
+                    raise NeedsLookBack(self._through_merges(needs))
+                found += earlier
+        return found
+
+    def require(self, needs: Sequence[Need]) -> None:
+        """Have all of these look-backs read before the first of them is used."""
+        lacking = [need for need in self._through_merges(needs) if self.stored.since(need) is None]
+        unread = [one for one in lacking if one.contact_id not in self.people.first_seen_here]
+        if unread:
+            raise NeedsLookBack(unread)
+
+    def _through_merges(self, needs: Sequence[Need]) -> list[Need]:
+        return [
+            need._replace(contact_id=number)
+            for need in needs
+            for number in self.people.members(need.contact_id)
+        ]
 
     def settle(self) -> Changes:
         """Return the finished changes: run changes as before and after, unused claims undone."""
         for run_id, after in self.touched_runs.items():
             self.changes.runs.append(RunChange(self.loaded_runs.get(run_id), after))
-        self._settle_identifiers()
+        self.people.settle()
         return self.changes
-
-    def _settle_identifiers(self) -> None:
-        """Compare who holds what with what is stored, claims of this turn included."""
-        relinked: dict[int, None] = {}
-        for identifier, owner in self.owners.items():
-            if owner == NOBODY:
-                self.changes.unbinds.append(identifier)
-            elif self._stored_link(identifier) != (owner, self._linked_by(owner, identifier)):
-                relinked[owner] = None
-        for owner in relinked:  # all that was linked here, so that the order is kept as well
-            self.changes.binds.extend(
-                (owner, link)
-                for link in self.contacts[owner].links
-                if self.owners.get(link.identifier) == owner
-            )
-        unused: dict[int, None] = {}
-        for identifier, claim in self.reserved.items():
-            if identifier not in self.owners:
-                self.changes.unbinds.append(identifier)
-            if claim.is_first_sight and claim.contact_id not in self.first_seen_here:
-                unused[claim.contact_id] = None
-        self.changes.forgotten_contacts.extend(unused)
-
-    def _stored_link(self, identifier: Identifier) -> tuple[int, str] | None:
-        """Return who holds an identifier in the store by now, and by which event."""
-        claim = self.reserved.get(identifier)
-        if claim is not None:
-            return claim.contact_id, claim.linked_by
-        owner = self.snapshot.owners.get(identifier)
-        if owner is None:
-            return None
-        links = self.snapshot.contacts[owner].links
-        return owner, next(link.linked_by for link in links if link.identifier == identifier)
-
-    def _linked_by(self, owner: int, identifier: Identifier) -> str:
-        links = self.contacts[owner].links
-        return next(link.linked_by for link in links if link.identifier == identifier)
-
-
-def _with_links(contact: Contact, links: tuple[Link, ...]) -> Contact:
-    return Contact(contact.contact_id, contact.created_at, links, contact.profile)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from state.duration import Duration
 from state.rule import Rule
 from state.template import Template
 
@@ -59,10 +60,10 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Reentry:
-    """Who may enter again (rule S2). `seconds` belongs to `after`, `path` to `key`."""
+    """Who may enter again (rule S2). `span` belongs to `after`, `path` to `key`."""
 
     policy: Literal["always", "once", "one_active", "after", "key"] = "always"
-    seconds: float = 0.0
+    span: Duration | None = None
     path: str = ""
 
 
@@ -72,7 +73,8 @@ class Version:
 
     `order` is the graph order of step keys (trigger first); `successors` maps (step key, branch) to
     the next step's key; `arms` are what its waiting steps listen to, in declared order; `names` are
-    all event names it listens to (trigger, arms, exits).
+    all event names it listens to (trigger, arms, exits); `time_zone` is what calendar durations of
+    contacts without one are counted in.
     """
 
     automation_id: UUID
@@ -89,6 +91,7 @@ class Version:
     arms: Mapping[str, tuple[Arm, ...]]
     templates: Mapping[str, Template]
     names: frozenset[str]
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ class StoredVersion:
     """A row of the catalogue before it is compiled: the canonical definition and its state.
 
     The definition is the automation file's content after validation: `{name, reentry, exit, steps,
-    connections, templates}`, with the templates it uses snapshotted into it.
+    connections, templates, time_zone?}`, with the templates it uses snapshotted into it.
     """
 
     automation_id: UUID

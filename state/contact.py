@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -60,21 +60,39 @@ class Profile:
 
 
 class Link(NamedTuple):
-    """One identifier of a contact and how it came to it; `linked_by` is an event's id (rule I4)."""
+    """One identifier of a contact and how it came to it (rule I4).
+
+    `linked_by` is an event's id, `linked_at` when Kafka recorded that event: it does not depend on
+    how the stream was cut (rule D1), nor does the order of links therefore.
+    """
 
     identifier: Identifier
     linked_at: datetime
     linked_by: str
 
 
+def in_order(links: Iterable[Link]) -> tuple[Link, ...]:
+    """Return links as a contact has them: the first linked first, of one event the strongest."""
+    return tuple(sorted(links, key=_link_order))
+
+
+def _link_order(link: Link) -> tuple[datetime, int, str]:
+    kind, value = link.identifier
+    return link.linked_at, KINDS.index(kind), value
+
+
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A contact as loaded under its lock. `links` are in the order in which they were made."""
+    """A contact as loaded under its lock. `links` are in order (`in_order`).
+
+    `absorbed` are the contacts that were merged into it, and those merged into them (rule I3).
+    """
 
     contact_id: int
     created_at: datetime
     links: tuple[Link, ...] = ()
     profile: Profile = field(default_factory=Profile)
+    absorbed: tuple[int, ...] = ()
 
     def value_of(self, kind: str) -> str | None:
         """Return the contact's value of a kind: the profile's, else the first linked, else None."""

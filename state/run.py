@@ -90,6 +90,7 @@ class Waiting:
 
     `due_at` is deadline + grace, when the timeout may fire at the earliest (T2). `is_held` says
     that a due timeout was held back for lag (W4), `is_truncated` that the floor was cut (W2).
+    `output` is what was known at decide.
     """
 
     step_key: str
@@ -101,11 +102,15 @@ class Waiting:
     is_held: bool = False
     is_truncated: bool = False
     late: LateMatch | None = None
+    output: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sleeping:
-    """Parked for an instant. `holds_for_lag`: its run has exit rules, so lag holds it (T2)."""
+    """Parked for an instant. `holds_for_lag`: its run has exit rules, so lag holds it (T2).
+
+    `output` is what was known at decide.
+    """
 
     step_key: str
     entered_at: datetime
@@ -114,6 +119,7 @@ class Sleeping:
     is_past_due: bool = False
     input: Mapping[str, object] | None = None
     is_held: bool = False
+    output: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from state.contact import Contact, Link, Profile
 from state.effect import Answer, Effect
 from state.event import Coordinates, Event, Identifier, Rejected
 from state.evidence import Finding
+from state.merge import Merge
 from state.run import LateMatch, Resolved, Run
 
 #: A timer held for less than this is on time: lows are refreshed a few times a second (rule T2).
@@ -144,6 +145,7 @@ class Snapshot:
     `owners` maps every requested identifier that somebody holds to the contact. `runs` are the
     active runs by contact; `enrolments` by (contact, automation). `applied` is the highest offset
     of each requested partition that was ever applied: what comes again up to it is redelivered.
+    `survivors` maps contacts that commands name to whom they were merged into (rule I3).
     """
 
     now: datetime
@@ -155,6 +157,7 @@ class Snapshot:
     seen: Mapping[UUID, Seen] = field(default_factory=dict)
     partitions: Sequence[PartitionState] = ()
     applied: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    survivors: Mapping[int, int] = field(default_factory=dict)
 
     def was_applied(self, at: Coordinates) -> bool:
         """Tell whether the record that stands here was applied by an earlier turn (rule E4)."""
@@ -237,7 +240,7 @@ class IdentityNote(NamedTuple):
     """What an event did, or could not do, to who is who (rule I2).
 
     Kept apart from events, most of which are not stored. `verdict` is `merge_blocked`,
-    `identifier_taken` or `identifier_released`.
+    `identifier_taken`, `identifier_released` or `merged`.
     """
 
     contact_id: int
@@ -328,3 +331,4 @@ class Changes:
     faults: list[Fault] = field(default_factory=list)
     withdrawn: list[Withdrawn] = field(default_factory=list)
     tally: Counter[str] = field(default_factory=Counter)
+    merges: list[Merge] = field(default_factory=list)

@@ -38,9 +38,12 @@ def _span(raw: object) -> object:
 
 def _in_words(raw: object) -> timedelta:
     try:
-        return parse_duration(raw)
+        span = parse_duration(raw)
     except DurationError:
         raise ValueError(f"expected {_DURATION}") from None
+    if not span.is_exact:
+        raise ValueError(f"expected {_DURATION}; here no calendar is read, so a day is PT24H")
+    return span.exact
 
 
 def _positive(span: timedelta) -> timedelta:

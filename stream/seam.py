@@ -31,6 +31,10 @@ class Transaction(Protocol):
         """Return who holds which of these identifiers, without a lock."""
         ...
 
+    async def survivors(self, contact_ids: Sequence[int]) -> dict[int, int]:
+        """Return whom contacts were merged into, without a lock (rule I3)."""
+        ...
+
     async def claim(self, claims: Sequence[Claim]) -> None:
         """Reserve identifiers that nobody holds; raises Moved where somebody was quicker."""
         ...

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from handlers.abandon import Abandon
 from handlers.claims import claims_for, first_sights
 from handlers.decide import Input, Needs, decide
+from handlers.directory import Directory, FreshContactIds
 from handlers.ending import Cancel, Expire
 from handlers.groups import group_inputs
 from handlers.intake import Intake, named_in, names_seen, sort_records
 from handlers.publishing.catalogue import compile_catalogue
 from handlers.timer import Release, TimerDue
-from handlers.world import FreshContactIds, Rules, StoredEvents, World
+from handlers.world import Rules, StoredEvents, World
 from state.automation import Catalogue
 from state.effect import Answer
 from state.event import Decoded, Event, Identifier
-from state.turn import Changes, Claim, LockRequest, Need, Position, Quarantined, Refused, Snapshot
+from state.turn import (
+    Changes,
+    Claim,
+    LockRequest,
+    Moved,
+    Need,
+    Position,
+    Quarantined,
+    Refused,
+    Snapshot,
+)
 from stream.seam import Transaction, TurnStore
 
 #: How many inputs of people who hang together one turn decides; more are done in smaller turns.
@@ -88,9 +99,10 @@ class Turn:
         intake = sort_records(self.work.records, self.catalogue)
         inputs: list[Input] = [*intake.events, *self.work.commands]
         owners = await self._resolve(intake.events)
+        survivors = await self._survivors()
         claims = await self._claim(intake.events, owners)
-        snapshot = await self._lock(intake.events, owners, claims)
-        groups = group_inputs(inputs, snapshot.owners, claims)
+        snapshot = await self._lock(intake.events, owners, claims, survivors)
+        groups = group_inputs(inputs, snapshot.owners, claims, survivors)
         if max(map(len, groups), default=0) > GROUP_MAX:
             raise Unwieldy
         changes = _joined(snapshot, await self._decide(groups, snapshot, claims))
@@ -112,17 +124,24 @@ class Turn:
             await self.transaction.claim(claims)
         return {claim.identifier: claim for claim in claims}
 
+    async def _survivors(self) -> dict[int, int]:
+        """Return whom the contacts that commands name were merged into (rule I3)."""
+        named = sorted({command.contact_id for command in self.work.commands})
+        return await self.transaction.survivors(named) if named else {}
+
     async def _lock(
         self,
         events: Sequence[Event],
         owners: Mapping[Identifier, int],
         claims: Mapping[Identifier, Claim],
+        survivors: Mapping[int, int],
     ) -> Snapshot:
         """Lock everybody this turn may touch; contacts it just made are nobody else's yet."""
         known = set(owners.values())
-        known.update(command.contact_id for command in self.work.commands)
+        asked = {command.contact_id for command in self.work.commands}
+        known.update(survivors.get(contact_id, contact_id) for contact_id in asked)
         named = dict.fromkeys(name for event in events for name in named_in(event))
-        return await self.transaction.lock(
+        snapshot = await self.transaction.lock(
             LockRequest(
                 contact_ids=sorted(known),
                 identifiers=[name for name in named if name not in claims],
@@ -133,6 +152,9 @@ class Turn:
                 reads_watermark=any(isinstance(each, TimerDue) for each in self.work.commands),
             )
         )
+        if survivors != await self._survivors():
+            raise Moved("a contact was merged, or a merge undone, before it was locked")
+        return replace(snapshot, survivors=survivors)
 
     async def _decide(
         self,
@@ -170,14 +192,14 @@ class Turn:
     async def _decide_group(self, group: _Group, snapshot: Snapshot) -> Changes | Needs:
         # Heartbeats, commits and signals share this loop, and a large batch decides for long.
         await asyncio.sleep(0)
+        changes = Changes(now=snapshot.now)
         world = World(
             snapshot=snapshot,
             catalogue=self.catalogue,
             rules=self.rules,
             stored=self.stored,
-            reserved=group.claims,
-            fresh_contact_ids=FreshContactIds(group.spare),
-            changes=Changes(now=snapshot.now),
+            people=Directory(snapshot, group.claims, FreshContactIds(group.spare), changes),
+            changes=changes,
         )
         try:
             return decide(world, group.inputs)

@@ -15,11 +15,12 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from handlers.claims import claims_for
 from handlers.decide import Input, Needs, decide
+from handlers.directory import Directory, FreshContactIds
 from handlers.intake import is_applied, named_in
 from handlers.publishing.catalogue import compile_catalogue
 from handlers.publishing.publish import parse_automation
 from handlers.timer import TimerDue
-from handlers.world import FreshContactIds, Rules, StoredEvents, World
+from handlers.world import Rules, StoredEvents, World
 from state.automation import StoredVersion
 from state.effect import Answer, Settlement
 from state.event import KINDS, Coordinates, Event, Identifier
@@ -249,23 +250,27 @@ class Scene:
         tables.last_contact_id += 2000
         claims = claims_for(events, catalogue, owners, FreshContactIds(numbers))
         contact_ids = set(owners.values())
-        contact_ids.update(each.contact_id for each in inputs if not isinstance(each, Event))
+        asked = {each.contact_id for each in inputs if not isinstance(each, Event)}
+        survivors = {one: tables.merged[one] for one in asked if one in tables.merged}
+        contact_ids.update(survivors.get(one, one) for one in asked)
         request = LockRequest(
             sorted(contact_ids),
             event_keys=[each.key for each in events],
             reads_watermark=True,
         )
-        snapshot = tables.snapshot(request, self.now, owners)
+        snapshot = replace(tables.snapshot(request, self.now, owners), survivors=survivors)
         stored = StoredEvents()
         while True:
+            changes = Changes(now=self.now)
+            spare = FreshContactIds(range(numbers[-1] + 1, numbers[-1] + 1000))
+            reserved = {claim.identifier: claim for claim in claims}
             world = World(
                 snapshot=snapshot,
                 catalogue=catalogue,
                 rules=self.rules,
                 stored=stored,
-                reserved={claim.identifier: claim for claim in claims},
-                fresh_contact_ids=FreshContactIds(range(numbers[-1] + 1, numbers[-1] + 1000)),
-                changes=Changes(now=self.now),
+                people=Directory(snapshot, reserved, spare, changes),
+                changes=changes,
             )
             outcome = decide(world, inputs)
             if isinstance(outcome, Needs):

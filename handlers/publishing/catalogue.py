@@ -27,6 +27,7 @@ def compile_version(
     trigger = next(step for step in drawing.steps.values() if step.is_trigger)
     (start,) = _kind_of(trigger).arms(trigger.config)
     exits = frozenset(rule.event_name for rule in drawing.exits)
+    time_zone = definition.get("time_zone")
     return Version(
         automation_id=automation_id,
         automation_name=name,
@@ -46,6 +47,7 @@ def compile_version(
         },
         templates=drawing.templates,
         names=exits | _listened_to(drawing),
+        time_zone=time_zone if isinstance(time_zone, str) else None,
     )
 
 

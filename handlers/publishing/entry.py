@@ -34,7 +34,7 @@ def parse_reentry(raw: object) -> Reentry:
         case "always" | "once" | "one_active":
             return Reentry(raw)
         case str() if raw.startswith("after:"):
-            return Reentry("after", seconds=parse_duration(raw[6:]).total_seconds())
+            return Reentry("after", span=parse_duration(raw[6:]))
         case str() if raw.startswith("key:"):
             return Reentry("key", path=parse_path(raw[4:].strip(), TRIGGER_ROOTS))
         case _:

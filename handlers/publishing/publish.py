@@ -11,10 +11,16 @@ from handlers.publishing.graph import check_graph
 from handlers.publishing.references import check_references
 from state.name import parse_name
 from state.problem import Collector, Problem, ProblemsError, choose
+from state.zone import parse_zone
 
-_KEYS = ("name", "status", "reentry", "exit", "steps", "connections", "templates")
+_KEYS = ("name", "status", "reentry", "exit", "steps", "connections", "templates", "time_zone")
 _STATUSES = ("enabled", "disabled")
-_OLD_NAMES = {"edges": "connections", "exits": "exit", "re_entry": "reentry"}
+_OLD_NAMES = {
+    "edges": "connections",
+    "exits": "exit",
+    "re_entry": "reentry",
+    "timezone": "time_zone",
+}
 
 
 class AutomationError(ProblemsError):
@@ -26,7 +32,7 @@ class Draft:
     """A valid automation: the definition to publish, JSON-ready, and whether to enable it.
 
     `definition` is `{name, reentry, exit, steps, connections, templates}`, every default spelled
-    out, with the stored templates it uses copied into it.
+    out, with the stored templates it uses copied into it, and `time_zone` if one is written.
     """
 
     name: str
@@ -49,6 +55,9 @@ def parse_automation(
     _check_keys(document, found)
     name = found.attempt("name", parse_name, document.get("name"))
     is_enabled = found.attempt("status", _parse_status, document.get("status"))
+    time_zone = document.get("time_zone")
+    if time_zone is not None:
+        found.attempt("time_zone", parse_zone, time_zone)
     drawing = parse_drawing(document, known_templates or {}, found)
     if drawing.steps:
         check_graph(drawing.steps, drawing.connections, found)
@@ -93,6 +102,9 @@ def _definition(
         {"from": each.source, "to": each.target, "type": each.branch}
         for each in drawing.connections
     ]
+    # Left out where it is not written, as it was before there was one: the same file stays the same
+    # version.
+    zoned = {"time_zone": document["time_zone"]} if document.get("time_zone") else {}
     return {
         "name": name,
         "reentry": document.get("reentry") or "always",
@@ -100,4 +112,5 @@ def _definition(
         "steps": steps,
         "connections": connections,
         "templates": drawing.raw_templates,
+        **zoned,
     }

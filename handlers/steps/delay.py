@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from handlers.decision import Cause, Elapsed, GoTo, Outcome, Sleep, Turn
-from handlers.step import Duration, StepConfig, config_of, no_arms, unexpected
+from handlers.reckoning import later
+from handlers.step import StepConfig, WrittenDuration, config_of, no_arms, unexpected
 from state.automation import DEFAULT_BRANCH
 
 TYPE = "delay"
@@ -18,7 +19,7 @@ class Config(StepConfig):
 
     OLD_NAMES: ClassVar[Mapping[str, str]] = {"seconds": "duration"}
 
-    duration: Duration
+    duration: WrittenDuration
 
 
 arms = no_arms
@@ -26,8 +27,10 @@ arms = no_arms
 
 def enter(turn: Turn) -> Outcome:
     """Sleep until the duration has passed since now."""
-    until = turn.now + config_of(turn, Config).duration
-    return Sleep(until, until <= turn.now, {"duration": turn.step.raw_config["duration"]})
+    until, said = later(turn, config_of(turn, Config).duration, "until")
+    return Sleep(
+        until, until <= turn.now, {"duration": turn.step.raw_config["duration"]}, said or None
+    )
 
 
 def resume(turn: Turn, cause: Cause) -> Outcome:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PlainValidator, model_validator
 
 from handlers.decision import Cause, GoTo, Matched, Outcome, TimedOut, Turn, Wait
+from handlers.reckoning import Reckoned, earlier, later
 from handlers.step import (
-    Duration,
     EventName,
     RuleTree,
     StepConfig,
+    WrittenDuration,
     config_of,
     unexpected,
 )
 from state.automation import Arm
-from state.duration import DurationError, parse_duration
+from state.duration import Duration, DurationError, parse_duration
 from state.problem import Problem, ProblemsError
 
 TYPE = "wait_for_event"
@@ -27,14 +27,15 @@ BRANCHES = ("event_received", "timeout")
 _NOT_YET = ("any_of", "all_of")
 
 
-def _parse_since(raw: object) -> str | timedelta:
+def _parse_since(raw: object) -> str | Duration:
     if isinstance(raw, str) and raw in ("previous_step", "now"):
         return raw
     try:
         return parse_duration(raw)
-    except DurationError:
-        fix = "write `previous_step`, `now`, or a duration such as `2 hours`"
-        raise DurationError([Problem("", f"{raw!r:.40} cannot be used", fix)]) from None
+    except DurationError as error:
+        (refused,) = error.problems
+        fix = f"{refused.fix}; or write `previous_step` or `now`"
+        raise DurationError([refused._replace(fix=fix)]) from None
 
 
 class Config(StepConfig):
@@ -43,9 +44,9 @@ class Config(StepConfig):
     OLD_NAMES: ClassVar[Mapping[str, str]] = {"timeout_seconds": "timeout"}
 
     event_name: EventName
-    timeout: Duration | None = None
+    timeout: WrittenDuration | None = None
     filter: RuleTree | None = Field(default=None, alias="filter_rule")
-    since: Annotated[str | timedelta, PlainValidator(_parse_since)] | None = None
+    since: Annotated[str | Duration, PlainValidator(_parse_since)] | None = None
     deliver: Literal["all", "oldest", "newest"] | None = None
 
     @model_validator(mode="before")
@@ -66,8 +67,11 @@ def arms(config: Config) -> tuple[Arm, ...]:
 def enter(turn: Turn) -> Outcome:
     """Park, with the deadline counted from now and the floor of the look-back."""
     config = config_of(turn, Config)
-    deadline = None if config.timeout is None else turn.now + config.timeout
-    return Wait(deadline, _floor(turn, config.since), turn.step.raw_config)
+    floor, said = _floor(turn, config.since)
+    if config.timeout is None:
+        return Wait(None, floor, turn.step.raw_config, said or None)
+    deadline, also_said = later(turn, config.timeout, "deadline")
+    return Wait(deadline, floor, turn.step.raw_config, {**said, **also_said} or None)
 
 
 def resume(turn: Turn, cause: Cause) -> Outcome:
@@ -81,9 +85,9 @@ def resume(turn: Turn, cause: Cause) -> Outcome:
             return unexpected(turn, cause)
 
 
-def _floor(turn: Turn, since: str | timedelta | None) -> datetime:
-    if isinstance(since, timedelta):
-        return turn.now - since
+def _floor(turn: Turn, since: str | Duration | None) -> Reckoned:
+    if isinstance(since, Duration):
+        return earlier(turn, since, "since")
     if since == "now":
-        return turn.now
-    return turn.previous_at if since == "previous_step" else turn.started_from
+        return Reckoned(turn.now, {})
+    return Reckoned(turn.previous_at if since == "previous_step" else turn.started_from, {})

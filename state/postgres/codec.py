@@ -53,23 +53,26 @@ def instant(text: str) -> datetime:
 
 def profile_text(profile: Profile) -> str | None:
     """Return a profile as its column holds it: NULL while nothing is known."""
-    if profile == Profile():
-        return None
-    return json_text(
-        {
-            "fields": profile.fields,
-            "properties": profile.properties,
-            "topics": profile.topics,
-            "stamps": profile.stamps,
-        }
-    )
+    return None if profile == Profile() else json_text(profile_document(profile))
+
+
+def profile_document(profile: Profile) -> dict[str, object]:
+    """Return a profile as it is stored."""
+    return {
+        "fields": profile.fields,
+        "properties": profile.properties,
+        "topics": profile.topics,
+        "stamps": profile.stamps,
+    }
 
 
 def read_profile(text: str | None) -> Profile:
     """Return the profile that a column holds."""
-    if text is None:
-        return Profile()
-    read = from_json(text)
+    return Profile() if text is None else profile_in(from_json(text))
+
+
+def profile_in(read: Mapping[str, Any]) -> Profile:
+    """Return the profile that `profile_document` wrote."""
     stamps = {name: Stamp(instant(at), by) for name, (at, by) in read["stamps"].items()}
     return Profile(read["fields"], read["properties"], read["topics"], stamps)
 
@@ -153,6 +156,8 @@ def read_failure(read: Mapping[str, Any] | None) -> Failure | None:
 def parked_document(parked: Parked) -> dict[str, object]:
     """Return what a parked run carries besides the columns due_at, deadline and the two holds."""
     common: dict[str, object] = {"entered_at": parked.entered_at, "input": parked.input}
+    if parked.output:
+        common["output"] = parked.output
     match parked:
         case Waiting():
             late = None if parked.late is None else parked.late._asdict()
@@ -164,7 +169,7 @@ def parked_document(parked: Parked) -> dict[str, object]:
         case Sleeping():
             return common | {"is_past_due": parked.is_past_due}
         case Sending():
-            return common | {"effect_id": parked.effect_id, "output": parked.output}
+            return common | {"effect_id": parked.effect_id}
 
 
 def read_parked(row: Record, read: Mapping[str, Any]) -> Parked:
@@ -182,6 +187,7 @@ def read_parked(row: Record, read: Mapping[str, Any]) -> Parked:
                 is_held=row["is_held"],
                 is_truncated=read["is_truncated"],
                 late=None if read["late"] is None else LateMatch(**read["late"]),
+                output=read.get("output"),
             )
         case "delayed":
             return Sleeping(
@@ -192,13 +198,14 @@ def read_parked(row: Record, read: Mapping[str, Any]) -> Parked:
                 is_past_due=read["is_past_due"],
                 input=read["input"],
                 is_held=row["is_held"],
+                output=read.get("output"),
             )
         case "sending":
             return Sending(
                 step_key=step_key,
                 entered_at=entered_at,
                 effect_id=UUID(read["effect_id"]),
-                output=read["output"],
+                output=read.get("output"),
                 input=read["input"],
             )
         case other:

@@ -30,8 +30,10 @@ cross join lateral (
 ) as held
 """
 
+#: A merged contact's id names its survivor (rule I3).
 KNOWN_CONTACTS = """
-select contact_id from contacts where contact_id = any($1::bigint[]) and deleted_at is null
+select contact_id, coalesce(merged_into, contact_id) from contacts
+where contact_id = any($1::bigint[]) and deleted_at is null
 """
 
 #: A record may claim to come from the far future; nobody was first seen there.
@@ -41,13 +43,17 @@ select contact_id, least(created_at, statement_timestamp())
 from unnest($1::bigint[], $2::timestamptz[]) as new (contact_id, created_at)
 """
 
-#: Sorted, so that two workers with the same identifiers wait for each other one way only. A
-#: conflict does nothing and is counted: an error would quote an address in the server's log.
+#: No link comes from the far future (rule E1). Sorted, so that two workers with the same
+#: identifiers wait for each other one way only. A conflict does nothing and is counted: an error
+#: would quote an address in the server's log.
 LINK = """
-insert into identifiers (kind, value, contact_id, linked_at, linked_by, ordinal)
-select kind, value, contact_id, coalesce(linked_at, statement_timestamp()), linked_by, ordinal
-from unnest($1::smallint[], $2::text[], $3::bigint[], $4::timestamptz[], $5::text[], $6::integer[])
-  as new (kind, value, contact_id, linked_at, linked_by, ordinal)
+insert into identifiers (kind, value, contact_id, linked_at, linked_by)
+select kind, value, contact_id,
+  case when linked_at > statement_timestamp() + interval '5 minutes' then statement_timestamp()
+    else linked_at end,
+  linked_by
+from unnest($1::smallint[], $2::text[], $3::bigint[], $4::timestamptz[], $5::text[])
+  as new (kind, value, contact_id, linked_at, linked_by)
 order by kind, value
 on conflict do nothing
 """
@@ -62,7 +68,7 @@ for no key update
 LINKS = """
 select contact_id, kind, value, linked_at, linked_by from identifiers
 where contact_id = any($1::bigint[])
-order by linked_at, ordinal, kind, value
+order by linked_at, kind, value
 """
 
 FORGET_IDENTIFIERS = "delete from identifiers where contact_id = any($1::bigint[])"
@@ -92,8 +98,8 @@ on conflict (contact_id) do update set profile = excluded.profile
 """
 
 
-#: Contact, identifier, instant (None: the clock's) and event of a link to make.
-NewLink = tuple[int, Identifier, datetime | None, str]
+#: Contact, identifier, instant and event of a link to make.
+NewLink = tuple[int, Identifier, datetime, str]
 
 
 async def new_numbers(session: Session, count: int) -> list[int]:
@@ -120,9 +126,8 @@ async def claim(session: Session, claims: Sequence[Claim]) -> None:
     """
     fresh = {one.contact_id: one.created_at for one in claims if one.is_first_sight}
     await _make_contacts(session, fresh.items())
-    # No instant is known before the lock; the clock's keeps the order between turns, the place
-    # among the claims that within one.
-    await _link(session, [(one.contact_id, one.identifier, None, one.linked_by) for one in claims])
+    links = [(one.contact_id, one.identifier, one.created_at, one.linked_by) for one in claims]
+    await _link(session, links)
 
 
 async def lock(session: Session, contact_ids: Collection[int]) -> list[Contact]:
@@ -182,10 +187,8 @@ async def _known_contacts(
     asked = [number for number in numbers.values() if number is not None]
     if not asked:
         return {}
-    known = {contact_id for (contact_id,) in await session.rows(KNOWN_CONTACTS, asked)}
-    return {
-        one: number for one, number in numbers.items() if number in known and number is not None
-    }
+    known: dict[int, int] = {row[0]: row[1] for row in await session.rows(KNOWN_CONTACTS, asked)}
+    return {one: known[number] for one, number in numbers.items() if number in known}
 
 
 def _number_in(value: str) -> int | None:
@@ -213,8 +216,7 @@ async def _link(session: Session, links: Sequence[NewLink]) -> None:
         return
     contact_ids, _, instants, authors = columns_of(links)
     kinds, values = _columns(identifier for _, identifier, _, _ in links)
-    ordinals = list(range(len(links)))
-    written = await session.run(LINK, kinds, values, contact_ids, instants, authors, ordinals)
+    written = await session.run(LINK, kinds, values, contact_ids, instants, authors)
     if written < len(links):
         raise Moved("an identifier was given to somebody else meanwhile")
 

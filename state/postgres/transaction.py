@@ -17,6 +17,7 @@ from state.postgres.enrolments import load_enrolments, save_enrolments
 from state.postgres.events import load_seen, look_back, save_events
 from state.postgres.hashing import Keyring
 from state.postgres.marks import leave_mark, read_now
+from state.postgres.merges import load_absorbed, load_survivors, save_merges
 from state.postgres.offsets import Stream, advance, load_applied, load_watermark
 from state.postgres.outbox import save_effects, save_message_events, settle, withdraw
 from state.postgres.outgoing import save_outgoing
@@ -61,6 +62,10 @@ class PostgresTransaction:
         """Return who holds which of these identifiers, without a lock."""
         return await resolve(self._session, identifiers)
 
+    async def survivors(self, contact_ids: Sequence[int]) -> dict[int, int]:
+        """Return whom contacts were merged into, without a lock; others are left out (rule I3)."""
+        return await load_survivors(self._session, contact_ids)
+
     async def claim(self, claims: Sequence[Claim]) -> None:
         """Reserve identifiers that nobody holds, for new contacts and known ones (rule I1).
 
@@ -83,13 +88,15 @@ class PostgresTransaction:
         locked = await lock(session, ids) if ids else []
         self._own.update(ids)
         now = await read_now(session)
+        absorbed = await load_absorbed(session, ids) if ids else {}
+        history = [*ids, *(gone for each in absorbed.values() for gone in each)]
         return Snapshot(
             now=now,
             owners=await self._owners(request.identifiers),
-            contacts=await self._with_links(locked),
+            contacts=await self._with_links(locked, absorbed),
             runs=await load_runs(session, ids) if ids else {},
-            closed_waits=await load_closed_waits(session, ids, now) if ids else {},
-            enrolments=await load_enrolments(session, ids) if ids else {},
+            closed_waits=await load_closed_waits(session, history, now) if ids else {},
+            enrolments=await load_enrolments(session, history) if ids else {},
             seen=await load_seen(session, request.event_keys),
             applied=await load_applied(session, request.partitions, self._stream.epoch),
             partitions=(
@@ -103,12 +110,18 @@ class PostgresTransaction:
             raise Moved("an identifier has another owner than before the lock")
         return owners
 
-    async def _with_links(self, locked: Sequence[Contact]) -> dict[int, Contact]:
+    async def _with_links(
+        self, locked: Sequence[Contact], absorbed: Mapping[int, Sequence[int]]
+    ) -> dict[int, Contact]:
         if not locked:
             return {}
         links = await load_links(self._session, [one.contact_id for one in locked])
         return {
-            one.contact_id: replace(one, links=tuple(links.get(one.contact_id, ())))
+            one.contact_id: replace(
+                one,
+                links=tuple(links.get(one.contact_id, ())),
+                absorbed=tuple(absorbed.get(one.contact_id, ())),
+            )
             for one in locked
         }
 
@@ -126,6 +139,7 @@ class PostgresTransaction:
         """
         session, now, epoch = self._session, changes.now, self._stream.epoch
         await save_contacts(session, changes, self._own)
+        await save_merges(session, changes.merges, epoch)
         await save_events(session, changes.events, now)
         await save_runs(session, changes.runs)
         await save_closed_waits(session, changes.closed_waits, changes.late)

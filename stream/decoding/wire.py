@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Iterable
-from functools import cache
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -23,10 +21,11 @@ from state.event import KINDS
 from state.identifier import IDENTIFIER_MAX, IdentifierError, is_email_address, normalise
 from state.instant import EXPECTED, InstantError, parse_instant
 from state.name import NAME_MAX
+from state.zone import zone_names
 
 
 def _expected(what: str) -> PydanticCustomError:
-    return PydanticCustomError("expected", "{what}", {"what": what})
+    return PydanticCustomError("expected", "expected {what}", {"what": what})
 
 
 def _normal(kind: str) -> AfterValidator:
@@ -53,13 +52,8 @@ def _instant(value: str) -> str:
     return value
 
 
-@cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
-
-
 def _time_zone(value: str) -> str:
-    if value not in _time_zones():
+    if value not in zone_names():
         raise _expected("an IANA time zone, such as Europe/Paris")
     return value
 

@@ -43,18 +43,36 @@ INSTANTS = (
     *("created_at", "started_at", "completed_at", "processed_at", "linked_at", "settled_at"),
     *("due_at", "deadline", "quarantined_at", "noted_at", "dropped_at", "ordinal", "past"),
     *("updated_at", "at", "entered_at", "opened_at", "closed_at", "automation_id", "run_id"),
-    *("effect_id", "message_id", "claimed_by", "provider_id", "key", "email_id", "push_id"),
+    *(
+        "merged_at",
+        "merge_id",
+        "effect_id",
+        "message_id",
+        "claimed_by",
+        "provider_id",
+        "key",
+        "email_id",
+        "push_id",
+    ),
 )
 TABLES = (
     *("contacts", "identifiers", "events", "duplicates", "identity_notes", "quarantine"),
-    *("name_counts", "runs_active", "runs_done", "closed_waits", "enrolments", "messages"),
+    *(
+        "merges",
+        "name_counts",
+        "runs_active",
+        "runs_done",
+        "closed_waits",
+        "enrolments",
+        "messages",
+    ),
 )
 
 
 async def test_batches_of_1_2_7_and_1000_end_in_the_same_state(
     database: str, postgres: Databases, tmp_path: Path
 ) -> None:
-    """D1, W2, S2, S3, I2, E4: live or found by look-back, in one turn or in many: the same."""
+    """D1, W2, S2, S3, I2, I3, E4: live or found by look-back, in one turn or in many: the same."""
     store = await PostgresStore.open(database, worker_id="setup")
     await publish_version(store, *AUTOMATIONS)
     await store.close()
@@ -130,6 +148,10 @@ async def normalised(connection: asyncpg.Connection) -> dict[str, list[dict[str,
     for contact_id, kind, value in people:
         for form in (str(contact_id), str(contact_uuid(contact_id))):
             names.setdefault(form, f"{kind}:{value}")
+    merged = await connection.fetch("select contact_id, merged_into from contacts")
+    for contact_id, survivor in merged:
+        for form in (str(contact_id), str(contact_uuid(contact_id))):
+            names.setdefault(form, names.get(str(survivor), "nobody"))
     automations = await connection.fetch("select automation_id::text, name from automations")
     names |= dict(automations)
     triggers = await connection.fetch(
@@ -149,7 +171,7 @@ def plain(value: Any, names: Mapping[str, str]) -> Any:
     """Return a value without what the cut may change: instants of processing, and numbers."""
     if isinstance(value, dict):
         kept = {key: plain(part, names) for key, part in value.items() if key not in INSTANTS}
-        for key in ("contact_id", "automation_id", "run_id"):
+        for key in ("contact_id", "merged_into", "survivor", "merged", "automation_id", "run_id"):
             if key in value:
                 kept[key] = names.get(str(value[key]), "nobody")
         if "past" in value:

@@ -13,6 +13,7 @@ from state.postgres import (
     enrolments,
     events,
     expiry,
+    merges,
     offsets,
     outbox,
     outgoing,
@@ -39,6 +40,8 @@ HOT: dict[str, tuple[str, str, str]] = {
         f"array[2, 2], array['p7', 'p99'], {CONTACTS}",
         "identifiers_pkey",
     ),
+    "absorbed": (merges.ABSORBED, CONTACTS, "contacts_merged_into"),
+    "survivors": (merges.SURVIVORS, CONTACTS, "contacts_pkey"),
     "runs by contact": (runs.RUNS_OF_CONTACTS, CONTACTS, "runs_active_contact_id"),
     "leave": (runs.LEAVE, f"{ID}, array[7, 99]", ""),
     "due": (runs.DUE, "100, '1', false, '2 seconds', '{t}'", "runs_active_due"),
@@ -104,9 +107,10 @@ FILL = """
 create or replace function pg_temp.id(n bigint) returns uuid immutable language sql
   as $$ select ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid $$;
 create or replace temp view n as select n from generate_series({first}, {last}) as n;
-insert into contacts (contact_id, created_at) select n, now() from n;
-insert into identifiers (contact_id, linked_at, ordinal, kind, value, linked_by)
-  select n, now(), 0, 2, 'p' || n, 'e' from n;
+insert into contacts (contact_id, created_at, merged_into)
+  select n, now(), case when n % 5 = 0 then n / 5 end from n;
+insert into identifiers (contact_id, linked_at, kind, value, linked_by)
+  select n, now(), 2, 'p' || n, 'e' from n;
 insert into events select pg_temp.id(n), pg_temp.id(n), n, now(), now(), now(),
   now() + n % 4 * interval '1 week', n, 0, false, 't', 'n', 's', 'e' || n, 'email', 'x', 'y',
   '[]', '{{}}' from n;

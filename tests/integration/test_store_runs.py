@@ -45,6 +45,8 @@ PARKED = [
     waiting(deadline=None, due_at=None),
     Sleeping("pause", AT, AT + timedelta(days=1), holds_for_lag=False),
     Sleeping("pause", AT, AT, True, is_past_due=True, input={"for": "1 day"}, is_held=True),
+    waiting(output={"deadline": "2026-10-25T11:00:00Z", "time_zone": "Europe/Berlin"}),
+    Sleeping("pause", AT, AT + timedelta(days=1), False, output={"time_zone": "UTC"}),
     Sending("receipt", AT, uuid("effect")),
     Sending("receipt", AT, uuid("effect"), output={"email_id": "x"}, input={"to": "y"}),
 ]

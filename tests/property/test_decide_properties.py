@@ -203,7 +203,7 @@ def seen(tables: Tables) -> dict[str, object]:
     """Return the state without what may differ: the numbers of contacts."""
 
     def who(contact_id: int) -> object:
-        contact = tables.contacts[contact_id]
+        contact = tables.contacts[tables.merged.get(contact_id, contact_id)]
         return tuple((link.identifier, link.linked_by) for link in contact.links)
 
     def plain(run_: object) -> object:

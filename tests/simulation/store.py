@@ -7,8 +7,6 @@ waits for it.
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -33,12 +31,10 @@ from state.turn import (
     Unavailable,
     Unknown,
 )
+from tests.simulation.locks import Locks
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.process import Process
 from tests.simulation.tables import Commit, Partition, PartitionRow, Tables
-
-#: How long a lock is waited for.
-LOCK_SECONDS = 10.0
 
 #: What the database will not take, wherever it stands in an event's payload.
 REFUSED_TEXT = "\0refused"
@@ -52,39 +48,6 @@ class Touched(NamedTuple):
     low: datetime | None
     to: int
     is_resumed: bool
-
-
-class Locks:
-    """Locks with queues: who comes first has it first, and whoever ends gives all of its own up."""
-
-    def __init__(self) -> None:
-        self._holders: dict[Hashable, object] = {}
-        self._queues: dict[Hashable, deque[asyncio.Future[None]]] = {}
-
-    def is_free(self, key: Hashable, owner: object) -> bool:
-        return self._holders.get(key, owner) is owner
-
-    async def acquire(self, key: Hashable, owner: object) -> None:
-        while not self.is_free(key, owner):
-            waiter = asyncio.get_running_loop().create_future()
-            queue = self._queues.setdefault(key, deque())
-            queue.append(waiter)
-            try:
-                async with asyncio.timeout(LOCK_SECONDS):
-                    await waiter
-            except TimeoutError:
-                raise Moved(f"lock timeout: {key}") from None
-            finally:
-                if waiter in queue:
-                    queue.remove(waiter)
-        self._holders[key] = owner
-
-    def release(self, owner: object) -> None:
-        for key in [key for key, holder in self._holders.items() if holder is owner]:
-            del self._holders[key]
-            for waiter in self._queues.pop(key, ()):
-                if not waiter.done():
-                    waiter.set_result(None)
 
 
 class Database:
@@ -128,6 +91,10 @@ class SimTransaction:
     async def resolve(self, identifiers: Sequence[Identifier]) -> dict[Identifier, int]:
         await self._statement()
         return self._tables.resolve(identifiers)
+
+    async def survivors(self, contact_ids: Sequence[int]) -> dict[int, int]:
+        await self._statement()
+        return {one: self._tables.merged[one] for one in contact_ids if one in self._tables.merged}
 
     async def claim(self, claims: Sequence[Claim]) -> None:
         await self._statement()

@@ -16,9 +16,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from state.automation import StoredVersion
-from state.contact import Contact, Link, contact_number
+from state.contact import Contact, Link, Profile, contact_number, in_order
 from state.effect import Answer, Effect, withdrawal
 from state.event import Coordinates, Identifier
+from state.merge import Merge
 from state.run import Run, Sending, Sleeping, Waiting
 from state.turn import (
     Changes,
@@ -112,6 +113,8 @@ class Tables:
     last_now: datetime | None = None
     commits: list[Commit] = field(default_factory=list)
     last_contact_id: int = 0
+    merged: dict[int, int] = field(default_factory=dict)
+    merges: dict[UUID, Merge] = field(default_factory=dict)
 
     # --- reads ------------------------------------------------------------------------------------
 
@@ -121,7 +124,7 @@ class Tables:
             owner = self.owners.get(identifier)
             if identifier.kind == "contact_id":
                 owner = contact_number(UUID(identifier.value))
-                owner = owner if owner in self.contacts else None
+                owner = self.merged.get(owner, owner) if owner in self.contacts else None
             if owner is not None:
                 found[identifier] = owner
         return found
@@ -135,6 +138,11 @@ class Tables:
     ) -> Snapshot:
         """Read what a decision needs; `claimed` links are the transaction's own, uncommitted."""
         ids = set(request.contact_ids)
+        absorbed = {
+            kept: tuple(sorted(gone for gone, home in self.merged.items() if home == kept))
+            for kept in ids
+        }
+        history = ids.union(*absorbed.values())
         runs: dict[int, list[Run]] = defaultdict(list)
         for run in self.runs.values():
             if run.contact_id in ids:
@@ -142,7 +150,7 @@ class Tables:
         closed: dict[int, list[ClosedWait]] = defaultdict(list)
         for key, wait in self.closed_waits.items():
             fresh = key not in self.late and wait.closed_at > now - LATE_KEPT
-            if wait.contact_id in ids and fresh:
+            if wait.contact_id in history and fresh:
                 closed[wait.contact_id].append(wait)
         return Snapshot(
             now=now,
@@ -150,13 +158,14 @@ class Tables:
             contacts={
                 number: replace(
                     self.contacts[number],
-                    links=(*self.contacts[number].links, *claimed.get(number, ())),
+                    links=in_order((*self.contacts[number].links, *claimed.get(number, ()))),
+                    absorbed=absorbed[number],
                 )
                 for number in sorted(ids)
             },
             runs=runs,
             closed_waits=closed,
-            enrolments={key: one for key, one in self.enrolments.items() if key[0] in ids},
+            enrolments={key: one for key, one in self.enrolments.items() if key[0] in history},
             seen=self._seen(request.event_keys),
             partitions=self.watermark(now) if request.reads_watermark else (),
         )
@@ -218,6 +227,7 @@ class Tables:
     def write(self, changes: Changes, claims: Sequence[Claim] = ()) -> None:
         """Write everything one turn decided."""
         self._write_contacts(changes, claims)
+        self._write_merges(changes)
         for record in changes.events:
             assert record.event.key not in self.events, "an event is stored once"
             self.events[record.event.key] = record
@@ -257,11 +267,23 @@ class Tables:
         for contact_id, profile in changes.profiles.items():
             self.contacts[contact_id] = replace(self.contacts[contact_id], profile=profile)
 
+    def _write_merges(self, changes: Changes) -> None:
+        for merge in changes.merges:
+            assert merge.merge_id not in self.merges, "a merge takes place once"
+            self.merges[merge.merge_id] = merge
+            gone = merge.merged.contact_id
+            self.merged[gone] = merge.survivor
+            self.merged.update(
+                {one: merge.survivor for one, home in self.merged.items() if home == gone}
+            )
+            self.contacts[gone] = replace(self.contacts[gone], profile=Profile())
+            assert not self.contacts[gone].links, "identifiers have moved to the survivor"
+
     def _bind(self, contact_id: int, link: Link) -> None:
         assert link.identifier not in self.owners, "an identifier has one owner"
         self.owners[link.identifier] = contact_id
         contact = self.contacts[contact_id]
-        self.contacts[contact_id] = replace(contact, links=(*contact.links, link))
+        self.contacts[contact_id] = replace(contact, links=in_order((*contact.links, link)))
 
     def _unbind(self, identifier: Identifier) -> None:
         owner = self.owners.pop(identifier, None)

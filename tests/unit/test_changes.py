@@ -35,3 +35,10 @@ def test_templates_reentry_and_exits_are_named() -> None:
     }
     said = changes(definition(BEFORE), definition(after))
     assert said == ['template "mail" changed', "reentry changed", "exit changed"]
+
+
+def test_a_new_time_zone_is_named() -> None:
+    """T1: calendar durations of the next version are counted otherwise, so its author hears it."""
+    zoned = definition(BEFORE | {"time_zone": "Europe/Berlin"})
+    assert changes(definition(BEFORE), zoned) == ["time_zone changed"]
+    assert changes(zoned, definition(BEFORE)) == ["time_zone changed"]

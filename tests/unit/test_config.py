@@ -76,7 +76,9 @@ def test_durations_are_seconds_or_words(
     assert settings.timeout_grace == settings.lookback_slack == meant
 
 
-@pytest.mark.parametrize("written", ["soon", "-1", "nan", "inf", "1e99", "P1M", "31622401", "0 s"])
+@pytest.mark.parametrize(
+    "written", ["soon", "-1", "nan", "inf", "1e99", "P1M", "P1D", "P1DT1H", "31622401", "0 s"]
+)
 def test_other_durations_are_refused(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
     [line] = problems(monkeypatch, WAITLINE_TIMEOUT_GRACE=written)
     assert line.startswith("WAITLINE_TIMEOUT_GRACE: expected seconds, or a duration such as")
@@ -97,6 +99,12 @@ def test_a_runs_age_may_be_longer_than_any_step(
 def test_other_ages_are_refused(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
     [line] = problems(monkeypatch, WAITLINE_RUN_AGE_MAX=written)
     assert line.startswith("WAITLINE_RUN_AGE_MAX: expected seconds, or a duration such as")
+
+
+def test_a_setting_is_no_calendar_duration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T1: settings belong to no contact, so there is no zone to count days in."""
+    [line] = problems(monkeypatch, WAITLINE_TIMEOUT_CAP="P1D")
+    assert line.endswith("; here no calendar is read, so a day is PT24H")
 
 
 def test_every_problem_is_a_line_that_names_the_variable_and_what_is_accepted(

@@ -85,3 +85,13 @@ def test_a_contact_event_that_is_wrong_is_refused_by_field(
     rejected = decoded(name, payload)
     assert isinstance(rejected, Rejected)
     assert rejected.detail.split(":")[0] == field
+
+
+def test_a_zone_that_is_none_is_refused_with_what_was_expected() -> None:
+    """T1, E5: a contact's zone that cannot be counted in is quarantined, never kept or left out."""
+    for zone in ("Europe/Berln", "CEST", "+02:00", "localtime", ""):
+        rejected = decoded("contact.updated", {"time_zone": zone})
+        assert isinstance(rejected, Rejected)
+        assert rejected.reason == "bad_field"
+        expected = "payload.time_zone: expected an IANA time zone, such as Europe/Paris"
+        assert rejected.detail == expected

@@ -10,10 +10,11 @@ from handlers import advance
 from handlers.abandon import Abandon
 from handlers.decide import decide
 from handlers.decision import Sleep
+from handlers.directory import Directory, FreshContactIds
 from handlers.publishing.catalogue import compile_catalogue
 from handlers.steps import KINDS
 from handlers.timer import TimerDue
-from handlers.world import FreshContactIds, StoredEvents, World
+from handlers.world import StoredEvents, World
 from state.automation import STEPS_MAX
 from state.effect import Answer
 from state.run import STATUS_OF, Reason, RunStatus
@@ -71,8 +72,9 @@ def test_a_run_executes_at_most_150_steps():
     (version,) = catalogue.versions.values()
     round_and_round = replace(version, successors={**version.successors, ("v", "default"): "u"})
     automation = replace(catalogue.automations[automation_id()], current=round_and_round)
+    snapshot, changes = Snapshot(now=NOW), Changes(now=NOW)
     world = World(
-        snapshot=Snapshot(now=NOW),
+        snapshot=snapshot,
         catalogue=replace(
             catalogue,
             versions={(automation_id(), 1): round_and_round},
@@ -80,9 +82,8 @@ def test_a_run_executes_at_most_150_steps():
         ),
         rules=PLAIN,
         stored=StoredEvents(),
-        reserved={},
-        fresh_contact_ids=FreshContactIds([1]),
-        changes=Changes(now=NOW),
+        people=Directory(snapshot, {}, FreshContactIds([1]), changes),
+        changes=changes,
     )
     outcome = decide(world, [event("go")])
     assert isinstance(outcome, Changes)

@@ -3,9 +3,9 @@
 from uuid import UUID
 
 from handlers.claims import claims_for, first_sights
+from handlers.directory import FreshContactIds
 from handlers.groups import group_inputs
 from handlers.timer import TimerDue
-from handlers.world import FreshContactIds
 from state.automation import Catalogue
 from state.effect import Answer
 from state.event import Identifier

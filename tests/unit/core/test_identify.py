@@ -55,7 +55,7 @@ def test_the_strongest_kind_says_whose_event_it_is(strongest):
 
 def test_a_contact_id_is_the_strongest_of_all():
     """I1: the contact's own id comes first."""
-    scene = scene_with({"external_id": "u1"}, {"email": "b@x.io"})
+    scene = scene_with({"external_id": "u1"}, {"external_id": "u2", "email": "b@x.io"})
     bob = scene.contact("b@x.io")
     scene.decide(event("go", contact_id=str(contact_uuid(bob)), external_id="u1"))
     assert scene.run.contact_id == bob
@@ -105,16 +105,6 @@ def test_a_new_identifier_joins_the_known_contact_whichever_is_stronger(known, f
     assert scene.contact(values[fresh], fresh) == scene.contact(values[known], known)
 
 
-def test_two_known_contacts_stay_apart_for_now():
-    """I2: nothing moves; the event belongs to its strongest identifier; merge_blocked is noted."""
-    scene = scene_with({"external_id": "u1"}, {"email": "b@x.io"})
-    changes = scene.decide(event("go", external_id="u1", email="b@x.io"))
-    assert scene.run.contact_id == scene.contact("u1", "external_id") != scene.contact("b@x.io")
-    (reason,) = blocked(changes)
-    assert reason.startswith("two_contacts")
-    assert [f.verdict for f in changes.events[0].findings] == ["merge_blocked", "started"]
-
-
 @pytest.mark.parametrize("value", ["null", "-1", "Anonymous", "0000", "00000000-0000", "guest"])
 def test_a_value_that_names_nobody_links_nobody(value):
     """I2: the block list: it stays apart from the known contact."""
@@ -147,16 +137,6 @@ def test_a_blocked_value_alone_is_somebody():
     scene = Scene(WAITING)
     scene.decide(event("go", external_id="null"))
     assert scene.run.contact_id == scene.contact("null", "external_id")
-
-
-def test_a_merge_of_two_known_contacts_is_blocked_and_recorded_for_now():
-    """I2: merging comes later; until then nothing moves, and `merge_blocked` says so."""
-    scene = scene_with({"external_id": "u1"}, {"email": "b@x.io"})
-    merge = contact_event("merged", external_id="u1", payload={"from": {"email": "b@x.io"}})
-    changes = scene.decide(merge)
-    assert scene.contact("b@x.io") != scene.contact("u1", "external_id")
-    assert [note.verdict for note in changes.identity_notes] == ["merge_blocked"]
-    assert quarantined(changes) == []
 
 
 def test_a_merge_from_a_name_nobody_holds_links_it():
@@ -282,6 +262,6 @@ def test_a_run_shows_the_identifier_that_matched_and_the_path_to_it():
 
 def test_evidence_names_contacts_by_their_public_ids():
     """I4: a blocked merge says whom it stays apart from."""
-    scene = scene_with({"external_id": "u1"}, {"email": "b@x.io"})
+    scene = scene_with({"external_id": "u1"}, {"external_id": "u2", "email": "b@x.io"})
     changes = scene.decide(event("go", external_id="u1", email="b@x.io"))
     assert str(contact_uuid(scene.contact("b@x.io"))) in blocked(changes)[0]

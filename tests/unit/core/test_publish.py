@@ -10,6 +10,7 @@ import yaml
 from handlers.publishing.catalogue import compile_version
 from handlers.publishing.publish import Draft, parse_automation
 from state.automation import STEPS_MAX, Exit, Reentry
+from state.duration import Duration
 from state.path import Var
 from state.rule import Comparison
 from tests.drawings import (
@@ -96,7 +97,8 @@ def test_a_file_may_leave_its_automation_disabled(status, is_enabled):
         ("always", Reentry("always")),
         ("once", Reentry("once")),
         ("one_active", Reentry("one_active")),
-        ("after:7 days", Reentry("after", seconds=timedelta(days=7).total_seconds())),
+        ("after:7 days", Reentry("after", span=Duration(timedelta(days=7)))),
+        ("after:P1M", Reentry("after", span=Duration(months=1))),
         ("key:event.order_id", Reentry("key", path="event.order_id")),
     ],
 )
@@ -149,7 +151,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_step_field_and_fix():
         "exit": [{"event": "x", "fliter": {}}, {}],
         "steps": [
             TRIGGER,
-            wait("w", timeout="P1M", filter_rule={"field": "event.a", "operator": "equals"}),
+            wait("w", timeout="P13M", filter_rule={"field": "event.a", "operator": "equals"}),
             {"key": "s", "type": "send_emial"},
             None,
         ],
@@ -294,7 +296,7 @@ def test_older_names_of_keys_are_explained():
 
 
 @pytest.mark.parametrize(
-    "text", ["twice", "after:", "after:P1M", "key:", "key:steps.a.output.b", 7, {}]
+    "text", ["twice", "after:", "after:P13M", "key:", "key:steps.a.output.b", 7, {}]
 )
 def test_a_re_entry_policy_that_cannot_be_used_is_refused(text):
     """S2: the forms of re-entry."""

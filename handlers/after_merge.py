@@ -1,0 +1,121 @@
+"""What a merge does to runs: they move, once-only ones are resolved, waits look back again (I3)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from uuid import UUID
+
+from handlers.advance import end_early, resume_by_event
+from handlers.guard import guarded
+from handlers.match import parked_order
+from handlers.merge import Joined
+from handlers.receipt import add_look_back_receipt
+from handlers.sighting import Sighting
+from handlers.waits import names_of, needs_of, oldest_match
+from handlers.world import World
+from state.contact import Contact
+from state.merge import Merge, merge_id_of
+from state.run import Run, Waiting
+from state.turn import Need
+
+
+def follow_merges(sighting: Sighting) -> None:
+    """Move the runs of those whom this event has merged, and let history find them (rule I3).
+
+    Merged history starts nothing: triggers are not judged again. What the other side's events end
+    or resume is as if they had come by this contact from the beginning.
+    """
+    world = sighting.world
+    for joined in sighting.joined:
+        survivor, merged = joined.survivor.contact_id, joined.merged.contact_id
+        ours = list(world.active_runs(survivor).values())
+        theirs = world.move_runs(merged, survivor)
+        world.require(_needs(world, [*ours, *theirs]))
+        decided = [
+            *_end_duplicates(world, ours, theirs),
+            *_look_back(world, ours, _numbers(joined.merged)),
+            *_look_back(world, theirs, _numbers(joined.survivor)),
+        ]
+        moved = tuple(sorted(run.run_id for run in theirs))
+        world.changes.merges.append(_logged(sighting, joined, moved, tuple(sorted(decided))))
+    sighting.joined.clear()
+
+
+def _numbers(contact: Contact) -> frozenset[int]:
+    return frozenset((contact.contact_id, *contact.absorbed))
+
+
+def _logged(
+    sighting: Sighting, joined: Joined, moved: tuple[UUID, ...], decided: tuple[UUID, ...]
+) -> Merge:
+    return Merge(
+        merge_id=merge_id_of(sighting.event.key, joined.merged.contact_id),
+        survivor=joined.survivor.contact_id,
+        merged=joined.merged,
+        survivor_profile=joined.survivor.profile,
+        merged_at=sighting.world.now,
+        event_id=sighting.event.id,
+        coordinates=sighting.event.coordinates,
+        moved_runs=moved,
+        decided_runs=decided,
+    )
+
+
+# --- runs that exclude each other -----------------------------------------------------------------
+
+
+def _end_duplicates(world: World, ours: Sequence[Run], theirs: Sequence[Run]) -> Iterator[UUID]:
+    """End the younger of two active runs that may not be active at once (rules I3, S2)."""
+    for key in dict.fromkeys(_exclusion(world, run) for run in theirs):
+        sides = [[run for run in side if _exclusion(world, run) == key] for side in (ours, theirs)]
+        if key is None or not all(sides):
+            continue
+        oldest = min((run for side in sides for run in side), key=_age)
+        for run in sides[0] if oldest in sides[1] else sides[1]:
+            world.put_run(end_early(world, run, "merged_duplicate"))
+            yield run.run_id
+
+
+def _exclusion(world: World, run: Run) -> tuple[UUID, str | None] | None:
+    """Return what only one active run of a contact may have; None: it excludes no other."""
+    automation = world.catalogue.automations.get(run.automation_id)
+    version = world.version_of(run) if automation is None else automation.current
+    match version.reentry.policy:
+        case "once" | "one_active":
+            return run.automation_id, None
+        case "key" if run.business_key is not None:
+            return run.automation_id, run.business_key
+        case _:
+            return None
+
+
+def _age(run: Run) -> tuple[object, ...]:
+    return run.created_at, run.trigger.recorded_at, run.trigger.coordinates, run.run_id
+
+
+# --- events of the other side ---------------------------------------------------------------------
+
+
+def _look_back(world: World, runs: Sequence[Run], others: Collection[int]) -> Iterator[UUID]:
+    """Let waits see what came under the other side's numbers; yield the runs that it resumed."""
+    for run in sorted(runs, key=parked_order):
+        current = world.active_runs(run.contact_id).get(run.run_id)
+        if current is None or not isinstance(current.parked, Waiting):
+            continue
+        match = oldest_match(world, current, current.parked, others)
+        if match is not None:
+            add_look_back_receipt(world, current, current.parked.step_key, match.event)
+            with guarded(world, current):
+                world.put_run(resume_by_event(world, current, match))
+            yield run.run_id
+
+
+def _needs(world: World, runs: Sequence[Run]) -> list[Need]:
+    """Return every look-back of these runs' waits, so that all are read in one round."""
+    return [
+        need
+        for run in runs
+        if isinstance(run.parked, Waiting)
+        for name in names_of(world.version_of(run), run.parked.step_key)
+        for need in needs_of(world, run, run.parked, name)
+    ]

@@ -9,8 +9,10 @@ from state.automation import Catalogue
 from state.event import KINDS, Decoded, Event, Identifier, Rejected, Tombstone
 from state.turn import NameSeen, Quarantined, Snapshot
 
-#: The identifiers that a contact event's payload may set (interface.md).
+#: The identifiers that a contact event's payload may set, and the events whose payload does; what
+#: others say under these names is not read, and so in no normal form (interface.md).
 _SET_KINDS = ("external_id", "email", "phone")
+_SETTING = frozenset({"contact.created", "contact.updated"})
 
 
 @dataclass(slots=True)
@@ -62,13 +64,16 @@ def is_applied(event: Event, catalogue: Catalogue) -> bool:
 
 
 def named_in(event: Event) -> Sequence[Identifier]:
-    """Return every identifier an event may touch: its own, and those its payload sets."""
+    """Return every identifier an event may touch: its own, and those its payload sets.
+
+    They are ten at most: five of its own, and five more that a merge names (rule E6).
+    """
     if not event.is_contact_event:
         return event.identifiers
     set_by_payload = [
         Identifier(kind, value)
         for kind in _SET_KINDS
-        if isinstance(value := event.payload.get(kind), str)
+        if event.name in _SETTING and isinstance(value := event.payload.get(kind), str)
     ]
     return list(dict.fromkeys([*event.identifiers, *set_by_payload, *merged_from(event)]))
 

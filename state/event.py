@@ -76,7 +76,7 @@ class Event:
 
     def recorded_by(self, now: datetime) -> datetime:
         """Return when Kafka recorded it; an instant too far ahead of `now` counts as `now`."""
-        return now if self.recorded_at > now + SKEW_MAX else self.recorded_at
+        return trusted(self.recorded_at, now)
 
     def verdict_time(self, now: datetime) -> tuple[datetime, bool]:
         """Return V, the instant that rules judge by, and whether the claim was skewed (rule E1)."""
@@ -86,6 +86,11 @@ class Event:
         if self.occurred_at > recorded_at + SKEW_MAX:
             return recorded_at, True
         return self.occurred_at, False
+
+
+def trusted(recorded_at: datetime, now: datetime) -> datetime:
+    """Return when a record was recorded; too far ahead of `now`, or unknown, it is `now` (E1)."""
+    return now if recorded_at > now + SKEW_MAX else recorded_at
 
 
 #: How much of a rejected record is kept (rule E5).

@@ -11,6 +11,7 @@ from state import instant
 from state.event import KINDS, Identifier
 from state.identifier import IDENTIFIER_MAX, IdentifierError, normalise
 from state.name import NAME_MAX
+from stream.decoding.document import Said
 from stream.decoding.unreadable import Unreadable, bad_field
 
 #: Every key that is read; all others are ignored (rule E2).
@@ -20,6 +21,19 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NAME = f"a string of 1 to {NAME_MAX} characters, no control characters"
 _ID = f"a string of 1 to {NAME_MAX} characters"
 _IDENTIFIER = f"a string of 1 to {IDENTIFIER_MAX} characters"
+
+
+class Form(NamedTuple):
+    """An event in one of the forms on the wire (rule E2).
+
+    `document` has the envelope's own keys, `labels` the form's words for those that have another;
+    `said` is the payload as it was written.
+    """
+
+    source: str
+    document: Mapping[str, object]
+    labels: Mapping[str, str]
+    said: Said
 
 
 class Envelope(NamedTuple):
@@ -63,12 +77,12 @@ def is_id(value: object) -> TypeGuard[str]:
 
 
 def _read_instant(value: object) -> datetime:
-    if type(value) is str:
-        try:
-            return instant.parse_instant(value)
-        except instant.InstantError:
-            pass
-    raise bad_field("occurred_at", instant.EXPECTED)
+    if type(value) is not str:
+        raise bad_field("occurred_at", instant.EXPECTED)
+    try:
+        return instant.parse_instant(value)
+    except instant.InstantError as error:
+        raise bad_field("occurred_at", str(error)) from None
 
 
 def _read_identifiers(document: Mapping[str, object]) -> tuple[Identifier, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
@@ -11,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PlainValidator,
     RootModel,
     StringConstraints,
     model_validator,
@@ -82,12 +84,34 @@ _TimeZone = Annotated[str, AfterValidator(_time_zone)]
 _Scalar = str | bool | int | float | None
 
 
+def _properties(value: object) -> object:
+    """See to it by hand: pydantic would report each of ten thousand wrong values, which takes long.
+
+    Raises:
+        PydanticCustomError: it is not an object of short names and scalars.
+    """
+    is_flat = type(value) is dict and all(
+        0 < len(name) <= NAME_MAX and type(each) in _SCALARS and each not in _ENDLESS
+        for name, each in value.items()
+    )
+    if not is_flat:
+        raise _expected(f"an object of strings, numbers, booleans and nulls {_UNDER}")
+    return value
+
+
+_SCALARS = frozenset({str, bool, int, float, type(None)})
+_ENDLESS = frozenset({math.inf, -math.inf})
+_Properties = Annotated[
+    dict[str, JsonValue],
+    PlainValidator(_properties, json_schema_input_type=dict[_Id, _Scalar]),
+]
+_UNDER = f"under names of 1 to {NAME_MAX} characters"
+
+
 class _Form(BaseModel):
     """What all forms share: types are never coerced, unknown keys are ignored, null is absent."""
 
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="ignore", allow_inf_nan=False, validate_by_name=True
-    )
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 def _one_of(names: Iterable[str]) -> dict[str, JsonValue]:
@@ -182,9 +206,7 @@ class ContactProfile(_Form):
     external_id: _ExternalId | None = None
     time_zone: _TimeZone | None = Field(None, description="An IANA name, such as Europe/Paris.")
     unsubscribed: bool | None = Field(None, description="True unsubscribes, false resubscribes.")
-    properties: dict[_Id, _Scalar] | None = Field(
-        None, description="Your own fields; null clears one."
-    )
+    properties: _Properties | None = Field(None, description="Your own fields; null clears one.")
 
 
 class ContactMerge(_Form):

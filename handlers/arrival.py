@@ -16,6 +16,7 @@ from handlers.match import match_waits, note_late_arrivals, parked_order, resume
 from handlers.profile import apply_contact_event
 from handlers.receipt import add_receipt
 from handlers.sighting import Sighting
+from handlers.suppression import note_suppression
 from handlers.waits import scope_of
 from handlers.world import Findings, World
 from state.automation import Automation
@@ -47,6 +48,7 @@ def apply_event(world: World, event: Event) -> None:
     sighting = Sighting(world, event, v)
     is_somebody = is_of_interest or event.is_contact_event
     identity = identify(sighting, creates=is_somebody)
+    note_suppression(world, event, None if identity is None else identity.contact_id)
     if identity is None:
         if is_somebody:
             detail = "contact_id: names no contact, and there is no other identifier"
@@ -142,6 +144,8 @@ def _trigger(event: StoredEvent) -> Trigger:
         coordinates=event.coordinates,
         payload=event.payload,
         v=event.v,
+        hops=event.hops,
+        caused_by=event.caused_by,
     )
 
 
@@ -156,6 +160,8 @@ def _stored(world: World, event: Event, identity: Identity, v: datetime) -> Stor
         recorded_at=event.recorded_by(world.now),
         coordinates=event.coordinates,
         payload=event.payload,
+        hops=event.hops,
+        caused_by=event.caused_by,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from handlers.suppression import REASONS
 from state.automation import Catalogue
 from state.event import KINDS, Decoded, Event, Identifier, Rejected, Tombstone
 from state.turn import NameSeen, Quarantined, Snapshot
@@ -55,10 +56,11 @@ def names_seen(records: Iterable[Decoded], snapshot: Snapshot) -> list[NameSeen]
 
 
 def is_applied(event: Event, catalogue: Catalogue) -> bool:
-    """Tell whether an event does more than be counted (rule E7)."""
+    """Tell whether an event does more than be counted (rules E7, F4)."""
     return (
         event.name in catalogue.interest_since
         or event.is_contact_event
+        or event.name in REASONS
         or len(event.identifiers) > 1
     )
 

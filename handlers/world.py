@@ -123,7 +123,10 @@ class World:
         contact = self.contact(contact_id)
         known = self.scopes.get(contact_id)
         if known is None or known[0] is not contact:
-            known = self.scopes[contact_id] = (contact, contact.scope())
+            known = self.scopes[contact_id] = (
+                contact,
+                contact.scope(self.catalogue.audiences),
+            )
         return known[1]
 
     def look_back_floor(self, contact_id: int) -> datetime:

@@ -15,6 +15,9 @@ KINDS = ("contact_id", "external_id", "email", "phone", "anonymous_id")
 #: How far a claimed instant may lie ahead of the broker's before it is distrusted (rule E1).
 SKEW_MAX = timedelta(minutes=5)
 
+#: Through how many runs an event may have been caused and still start one (rule S6).
+HOPS_MAX = 8
+
 CONTACT_EVENTS = frozenset(
     f"contact.{verb}"
     for verb in (
@@ -55,7 +58,8 @@ class Event:
     then the coordinates' text. `occurred_at` is the claim, or the record's own instant when
     `claims_time` is false. `body_hash` covers name, explicit occurred_at, identifiers and payload
     (rule E4). `is_contact_event` says that the event came by the contacts topic. `raw` is the
-    record's value as it was, for quarantine.
+    record's value as it was, for quarantine. `hops` counts the runs through which it was caused,
+    `caused_by` names the last of them: `{run_id, step_key, automation_id}` (rule S6).
     """
 
     key: UUID
@@ -73,6 +77,8 @@ class Event:
     is_contact_event: bool
     headers: tuple[tuple[str, str], ...] = ()
     raw: bytes = b""
+    hops: int = 0
+    caused_by: Mapping[str, object] | None = None
 
     def recorded_by(self, now: datetime) -> datetime:
         """Return when Kafka recorded it; an instant too far ahead of `now` counts as `now`."""

@@ -9,7 +9,16 @@ from typing import assert_never
 
 import structlog
 
-from state.effect import Answer, Claimed, Effect, Settlement, withdrawal
+from handlers.consent import refusal
+from state.effect import (
+    NO_CONSENT,
+    RUN_ENDED,
+    Answer,
+    Claimed,
+    Effect,
+    Settlement,
+    withdrawal,
+)
 from state.turn import Moved, Unavailable
 from stream.clock import Clock
 from stream.processor import Processor
@@ -86,16 +95,16 @@ class Relay:
     async def _send(self, claimed: Claimed) -> Answer | None:
         """Try one effect once; None: it is to be tried again later.
 
-        One whose run ended meanwhile is not tried; it was claimed to be settled (rule F4).
+        One whose run ended meanwhile, or whose contact stands so that it must not be sent, is not
+        tried; it was claimed to be settled (rule F4).
         """
         if claimed.withdrawn is not None:
             self._counters.count("effects_withdrawn")
-            return withdrawal(
-                claimed.effect,
-                claimed.withdrawn,
-                claimed.attempts - 1,
-                is_unsure=claimed.was_unsure,
-            )
+            return _withdrawn(claimed, claimed.withdrawn, RUN_ENDED)
+        refused = refusal(claimed.effect, claimed.standing)
+        if refused is not None:
+            self._counters.count("effects_refused", code=refused)
+            return _withdrawn(claimed, refused, NO_CONSENT)
         sender = self._senders[claimed.effect.channel]
         if claimed.was_unsure and not sender.honours_keys:
             # It may have been sent, and a second attempt would send it twice (rule F3).
@@ -171,4 +180,15 @@ def _answer(claimed: Claimed, outcome: Outcome, *, is_unsure: bool) -> Answer:
         provider,
         code,
         text,
+    )
+
+
+def _withdrawn(claimed: Claimed, why: str, text: str) -> Answer:
+    """Return how an effect is settled that is claimed and not tried: this was no attempt."""
+    return withdrawal(
+        claimed.effect,
+        why,
+        claimed.attempts - 1,
+        is_unsure=claimed.was_unsure,
+        text=text,
     )

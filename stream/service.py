@@ -60,6 +60,8 @@ class Worker:
         topics = {
             "receipts": settings.topics_receipts,
             "dead-letters": settings.topics_dead_letters,
+            "events": settings.topics_events[0],
+            "contacts": settings.topics_contacts[0],
         }
         self._expiry = Expiry(store, self._processor, settings.run_age_max)
         self._announcer = Announcer(store, publisher, topics, clock)

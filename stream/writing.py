@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from stream.decoding.cloudevents import ATTRIBUTES, MEDIA_TYPE, PREFIX
+from stream.decoding.cloudevents import ATTRIBUTES, CAUSE_PARTS, MEDIA_TYPE, PREFIX
 from stream.producer import Headers
 from stream.wire_form import WireForm
 
@@ -33,7 +33,7 @@ def write(document: Mapping[str, object], form: WireForm, source: str) -> Writte
         "source": source,
         "datacontenttype": _JSON,
         **{
-            attribute: document[field]
+            attribute: _attribute(document[field])
             for field, attribute in ATTRIBUTES.items()
             if field != "payload" and document.get(field) is not None
         },
@@ -45,6 +45,11 @@ def write(document: Mapping[str, object], form: WireForm, source: str) -> Writte
     content_type = str(attributes.pop("datacontenttype"))
     headers = [(f"{PREFIX}{name}", str(said).encode()) for name, said in attributes.items()]
     return Written(_json(data), [("content-type", content_type.encode()), *headers])
+
+
+def _attribute(value: object) -> object:
+    """Return a field as an attribute: what caused an event, an object, becomes a text."""
+    return "/".join(value[part] for part in CAUSE_PARTS) if isinstance(value, Mapping) else value
 
 
 def _json(document: object) -> bytes:

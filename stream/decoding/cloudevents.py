@@ -24,11 +24,16 @@ ATTRIBUTES = {
     "email": "email",
     "phone": "phone",
     "anonymous_id": "anonymousid",
+    "caused_by": "causedby",
+    "hops": "hops",
 }
 
 #: How the headers of the binary mode begin, and the content type of the structured one.
 PREFIX = "ce_"
 MEDIA_TYPE = "application/cloudevents"
+
+#: What a `causedby` text names, in this order, with slashes between: attributes hold no objects.
+CAUSE_PARTS = ("automation_id", "run_id", "step_key")
 
 _QUOTED = quoted((*ATTRIBUTES.values(), "specversion", "source", "data_base64"))
 
@@ -90,6 +95,7 @@ def _binary(headers: Headers, value: bytes) -> Form:
             raise Unreadable("duplicate_key", "stands more than once", PREFIX + attribute)
         attributes[attribute] = _text(attribute, text)
     attributes["data"] = _data(value)
+    attributes["hops"] = _number(attributes.get("hops"))
     labels = {field: PREFIX + name for field, name in ATTRIBUTES.items() if field != "payload"}
     return _cloudevent(attributes, {**labels, "payload": "data"}, Said(value))
 
@@ -114,7 +120,24 @@ def _cloudevent(attributes: Mapping[str, object], labels: Mapping[str, str], sai
     if attributes.get("id") is None:
         raise bad_field(f"{prefix}id", "an id, which CloudEvents requires")
     document = {field: attributes.get(name) for field, name in ATTRIBUTES.items()}
+    document["caused_by"] = _cause(document["caused_by"], labels["caused_by"])
     return Form(source, document, labels, said)
+
+
+def _cause(text: object, label: str) -> object:
+    """Return what a `causedby` says as the envelope says it."""
+    if text is None:
+        return None
+    parts = text.split("/", len(CAUSE_PARTS) - 1) if isinstance(text, str) else []
+    if len(parts) < len(CAUSE_PARTS) or not all(0 < len(part) <= NAME_MAX for part in parts):
+        raise bad_field(label, "automation id, run id and step key, with slashes between")
+    return dict(zip(CAUSE_PARTS, parts, strict=True))
+
+
+def _number(text: object) -> object:
+    """Return the number that a header's text is, or the text."""
+    is_short_number = type(text) is str and len(text) < 4 and text.isascii() and text.isdigit()
+    return int(str(text)) if is_short_number else text
 
 
 def _data(text: bytes) -> object:

@@ -142,7 +142,8 @@ def _form(topic: str, headers: Headers, value: bytes) -> Form:
 
 
 def _event(record: RawRecord, sources: Sources, form: Form, headers: Evidence) -> Event:
-    event_id, name, occurred_at, identifiers, payload = read_envelope(form.document)
+    envelope = read_envelope(form.document)
+    event_id, name, occurred_at, identifiers, payload, hops, caused_by = envelope
     is_contact_event = record.topic in sources.contact_topics
     if is_contact_event:
         payload = read_contact_payload(name, payload, form.said)
@@ -167,6 +168,8 @@ def _event(record: RawRecord, sources: Sources, form: Form, headers: Evidence) -
         is_contact_event=is_contact_event,
         headers=headers,
         raw=record.value or b"",
+        hops=hops,
+        caused_by=caused_by,
     )
 
 

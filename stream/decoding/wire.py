@@ -24,6 +24,7 @@ from state.identifier import IDENTIFIER_MAX, IdentifierError, is_email_address, 
 from state.instant import EXPECTED, InstantError, parse_instant
 from state.name import NAME_MAX
 from state.zone import zone_names
+from stream.decoding.envelope import HOPS_READ_MAX
 
 
 def _expected(what: str) -> PydanticCustomError:
@@ -147,6 +148,18 @@ class Identifiers(_Form):
         return self
 
 
+class CausedBy(_Form):
+    """The step of a run that caused an event (rule S6)."""
+
+    run_id: _Id
+    step_key: _Id
+    automation_id: _Id
+
+
+_Hops = Annotated[int, Field(ge=0, le=HOPS_READ_MAX)]
+_HOPS = "Through how many runs it was caused; beyond 8 it starts none."
+
+
 class _Envelope(Identifiers):
     """What events and contact events share."""
 
@@ -156,6 +169,8 @@ class _Envelope(Identifiers):
     occurred_at: _Instant | None = Field(
         None, description="When it happened, with an offset; absent: when it was recorded."
     )
+    caused_by: CausedBy | None = Field(None, description="The step of a run that caused it.")
+    hops: _Hops | None = Field(None, description=_HOPS)
 
 
 class Event(_Envelope):
@@ -167,6 +182,14 @@ class Event(_Envelope):
     )
 
 
+def _cause(value: str) -> str:
+    parts = value.split("/", 2)
+    if len(parts) < 3 or not all(0 < len(part) <= NAME_MAX for part in parts):
+        raise _expected("automation id, run id and step key, with slashes between")
+    return value
+
+
+_Cause = Annotated[str, AfterValidator(_cause)]
 _EXTENSIONS = tuple(kind.replace("_", "") for kind in KINDS)
 
 
@@ -189,6 +212,10 @@ class CloudEvent(_Form):
     email: _Email | None = None
     phone: _Phone | None = None
     anonymousid: _AnonymousId | None = None
+    causedby: _Cause | None = Field(
+        None, description="What caused it: automation id, run id, step key, with slashes between."
+    )
+    hops: _Hops | None = Field(None, description=_HOPS)
 
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:

@@ -77,8 +77,9 @@ class CatalogueCache:
         revision = await transaction.catalogue_revision()
         if revision != self._catalogue.revision:
             versions, interests = await transaction.definitions()
-            compiled = compile_catalogue(revision, versions, interests, self._catalogue.versions)
-            self._catalogue = replace(compiled, audiences=await transaction.audiences())
+            self._catalogue = compile_catalogue(
+                revision, versions, interests, self._catalogue.versions
+            )
         return self._catalogue
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from handlers.explaining.hindsight import RunView
-from state.contact import contact_uuid
+from state.contact import Contact, contact_uuid
 from state.event import Coordinates, Event
 from state.moment import moment_text
 from state.reading import EventRow, Found, QuarantineRow, Traces
@@ -23,8 +23,7 @@ class Case:
 
     `asked` is the id or the place as it was asked for, `at` the place. `runs` are those that the
     findings name, those that found the event by look-back, and the contact's newest; `names` are
-    all names seen, `stopped` the stopped automations that would listen to the event;
-    `contact` is what `contact.*` reads as of now.
+    all names seen, `stopped` the stopped automations that would listen to the event.
     """
 
     asked: str
@@ -36,7 +35,7 @@ class Case:
     interest_since: Mapping[str, datetime] = field(default_factory=dict)
     names: Sequence[str] = ()
     stopped: Sequence[str] = ()
-    contact: Mapping[str, object] = field(default_factory=dict)
+    contact: Contact | None = None
     searched: Sequence[str] = ()
 
     @property

@@ -9,6 +9,7 @@ from handlers.evaluate import ABSENT, Scope, evaluate, resolve
 from handlers.reckoning import zone_for
 from handlers.world import World
 from state.automation import Automation
+from state.event import HOPS_MAX
 from state.evidence import Check
 from state.moment import moment_text
 from state.run import Run
@@ -27,7 +28,14 @@ class Admission(NamedTuple):
 
 
 def admit(world: World, automation: Automation, event: StoredEvent) -> Admission:
-    """Judge whether this event starts a run of this automation (rules S1, S2, S4, S5)."""
+    """Judge whether this event starts a run of this automation (rules S1, S2, S4, S5, S6)."""
+    admission = _judge(world, automation, event)
+    if admission.verdict == "started" and event.hops > HOPS_MAX:
+        return Admission("loop_limit")
+    return admission
+
+
+def _judge(world: World, automation: Automation, event: StoredEvent) -> Admission:
     version = automation.current
     if not automation.is_enabled or automation.enabled_at is None:
         return Admission("stopped")

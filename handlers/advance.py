@@ -20,7 +20,8 @@ from handlers.decision import (
     Turn,
     Wait,
 )
-from handlers.profile import change_profile
+from handlers.emission import emit
+from handlers.profile import change_by_step
 from handlers.receipt import add_look_back_receipt
 from handlers.steps import KINDS
 from handlers.waits import Match, floor_of, names_of, oldest_match, scope_of
@@ -169,6 +170,7 @@ class _Walk:
             occurrence=run.occurrence,
             started_from=run.trigger.v,
             previous_at=previous_at,
+            audiences=self.world.catalogue.audiences,
         )
 
     def _effect_key(self) -> str:
@@ -180,11 +182,12 @@ class _Walk:
         run, now = self.run, self.world.now
         if outcome.change is not None:
             stamp = Stamp(now, f"~{run.run_id}/{self.step_key}")
-            change = outcome.change
-            change_profile(self.world, run.contact_id, change.fields, change.properties, stamp)
+            change_by_step(self.world, run.contact_id, outcome.change, stamp)
+        if outcome.emits is not None:
+            emit(self.world, run, self.step_key, outcome.emits)
         entry = step_entry(
             self.step,
-            "completed",
+            "skipped" if outcome.is_skipped else "completed",
             self.entered_at,
             now,
             StepEnd(branch=outcome.branch, input=outcome.input, output=outcome.output),
@@ -256,6 +259,8 @@ class _Walk:
             channel=send.channel,
             message=send.message,
             created_at=self.world.now,
+            category=send.category,
+            topic=send.topic,
         )
         self.world.changes.effects.append(effect)
         return Sending(self.step_key, self.world.now, effect_id, send.output, send.input)

@@ -8,7 +8,7 @@ from uuid import UUID
 from handlers.admit import admit, remember_entry
 from handlers.advance import begin, end_early
 from handlers.after_merge import follow_merges
-from handlers.dedupe import is_dropped, is_past_memory, set_aside
+from handlers.dedupe import is_dropped, set_aside
 from handlers.evaluate import evaluate
 from handlers.guard import guarded
 from handlers.identify import Identity, identify
@@ -16,6 +16,7 @@ from handlers.match import match_waits, note_late_arrivals, parked_order, resume
 from handlers.profile import apply_contact_event
 from handlers.receipt import add_receipt
 from handlers.sighting import Sighting
+from handlers.suppression import note_suppression
 from handlers.waits import scope_of
 from handlers.world import Findings, World
 from state.automation import Automation
@@ -39,17 +40,15 @@ def apply_event(world: World, event: Event) -> None:
     is_of_interest = event.name in world.catalogue.interest_since
     if is_of_interest and is_dropped(world, event):
         return
-    v, is_skewed = event.verdict_time(world.now)
-    if world.snapshot.was_applied(event.coordinates) and (
-        not is_of_interest or is_past_memory(world, v)
-    ):
-        # It is not stored, or no longer (O5); what it linked then may have been released since, by
-        # who came later.
+    if not is_of_interest and world.snapshot.was_applied(event.coordinates):
+        # It is not stored; what it linked then may have been released since, by who came later.
         world.changes.tally["redelivered"] += 1
         return
+    v, is_skewed = event.verdict_time(world.now)
     sighting = Sighting(world, event, v)
     is_somebody = is_of_interest or event.is_contact_event
     identity = identify(sighting, creates=is_somebody)
+    note_suppression(world, event, None if identity is None else identity.contact_id)
     if identity is None:
         if is_somebody:
             detail = "contact_id: names no contact, and there is no other identifier"
@@ -145,6 +144,8 @@ def _trigger(event: StoredEvent) -> Trigger:
         coordinates=event.coordinates,
         payload=event.payload,
         v=event.v,
+        hops=event.hops,
+        caused_by=event.caused_by,
     )
 
 
@@ -159,6 +160,8 @@ def _stored(world: World, event: Event, identity: Identity, v: datetime) -> Stor
         recorded_at=event.recorded_by(world.now),
         coordinates=event.coordinates,
         payload=event.payload,
+        hops=event.hops,
+        caused_by=event.caused_by,
     )
 
 

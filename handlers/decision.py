@@ -8,9 +8,10 @@ from datetime import datetime
 from uuid import UUID
 
 from handlers.evaluate import Scope
+from state.audience import Audiences
 from state.automation import DEFAULT_BRANCH, Step, Version
 from state.contact import Contact
-from state.effect import Channel, Settlement
+from state.effect import Category, Channel, Settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +33,44 @@ class Turn:
     occurrence: int
     started_from: datetime
     previous_at: datetime
+    audiences: Audiences = field(default_factory=Audiences)
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileChange:
-    """What a step writes on its contact, by name of field and of property; None clears."""
+    """What a step writes on its contact, by name of field and of property; None clears.
+
+    `segments`, by id as text, are joined (True) or left; `topics`, by key, subscribed to or not.
+    """
 
     fields: Mapping[str, object] = field(default_factory=dict)
     properties: Mapping[str, object] = field(default_factory=dict)
+    segments: Mapping[str, bool] = field(default_factory=dict)
+    topics: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """An event that a step causes, to be published to the input topics (rule S6)."""
+
+    event: str
+    payload: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class GoTo:
     """The step is done; the run follows this branch, or ends where it has no such connection.
 
-    After parking, `output` holds only what the answer adds to the output said then.
+    After parking, `output` holds only what the answer adds to the output said then; `is_skipped`
+    says that the message was not sent, as consent forbade it (rule F4).
     """
 
     branch: str = DEFAULT_BRANCH
     output: Mapping[str, object] | None = None
     input: Mapping[str, object] | None = None
     change: ProfileChange | None = None
+    emits: Emission | None = None
+    is_skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +102,17 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The run parks until the world has answered for one message (rule F3)."""
+    """The run parks until the world has answered for one message (rule F3).
+
+    Consent is judged by `category` and `topic`, a topic's key, when it is claimed (rule F4).
+    """
 
     channel: Channel
     message: Mapping[str, object]
     output: Mapping[str, object]
     input: Mapping[str, object]
+    category: Category = "marketing"
+    topic: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from handlers.audience import note_audiences
 from state.contact import Contact, Link, Profile, in_order
 from state.event import Event, Identifier
 from state.turn import Changes, Claim, Snapshot
@@ -149,6 +150,14 @@ class Directory:
             if self._stored_link(identifier) != (home, link.linked_by):
                 self.changes.binds.append((home, link))
         self._undo_unused_claims()
+        for contact_id, profile in self.changes.profiles.items():
+            note_audiences(self.changes, contact_id, self._stored_profile(contact_id), profile)
+        for contact_id in self.merged:  # what is known of it is known of its survivor
+            note_audiences(self.changes, contact_id, self._stored_profile(contact_id), Profile())
+
+    def _stored_profile(self, contact_id: int) -> Profile:
+        loaded = self.snapshot.contacts.get(contact_id)
+        return Profile() if loaded is None else loaded.profile
 
     def _undo_unused_claims(self) -> None:
         unused: dict[int, None] = {}

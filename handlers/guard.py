@@ -37,7 +37,13 @@ def _remembering(world: World, contact_id: int) -> Callable[[], None]:
     """Return what puts back everything that one run's walk may write besides the run itself."""
     changes = world.changes
     contact, profile = world.contact(contact_id), changes.profiles.get(contact_id)
-    counts = len(changes.effects), len(changes.closed_waits), len(changes.receipts)
+    lists: tuple[list[Any], ...] = (
+        changes.effects,
+        changes.closed_waits,
+        changes.receipts,
+        changes.emitted,
+    )
+    counts = [len(written) for written in lists]
     closed = list(world.closed_waits(contact_id))
 
     def undo() -> None:
@@ -45,7 +51,6 @@ def _remembering(world: World, contact_id: int) -> Callable[[], None]:
         changes.profiles.pop(contact_id, None)
         if profile is not None:
             changes.profiles[contact_id] = profile
-        lists: tuple[list[Any], ...] = (changes.effects, changes.closed_waits, changes.receipts)
         for written, count in zip(lists, counts, strict=True):
             del written[count:]
         world.closed[contact_id] = closed

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from handlers.suppression import REASONS
 from state.automation import Catalogue
 from state.event import KINDS, Decoded, Event, Identifier, Rejected, Tombstone
 from state.turn import NameSeen, Quarantined, Snapshot
 
-#: The identifiers that a contact event's payload may set (interface.md).
+#: The identifiers that a contact event's payload may set, and the events whose payload does; what
+#: others say under these names is not read, and so in no normal form (interface.md).
 _SET_KINDS = ("external_id", "email", "phone")
+_SETTING = frozenset({"contact.created", "contact.updated"})
 
 
 @dataclass(slots=True)
@@ -53,22 +56,26 @@ def names_seen(records: Iterable[Decoded], snapshot: Snapshot) -> list[NameSeen]
 
 
 def is_applied(event: Event, catalogue: Catalogue) -> bool:
-    """Tell whether an event does more than be counted (rule E7)."""
+    """Tell whether an event does more than be counted (rules E7, F4)."""
     return (
         event.name in catalogue.interest_since
         or event.is_contact_event
+        or event.name in REASONS
         or len(event.identifiers) > 1
     )
 
 
 def named_in(event: Event) -> Sequence[Identifier]:
-    """Return every identifier an event may touch: its own, and those its payload sets."""
+    """Return every identifier an event may touch: its own, and those its payload sets.
+
+    They are ten at most: five of its own, and five more that a merge names (rule E6).
+    """
     if not event.is_contact_event:
         return event.identifiers
     set_by_payload = [
         Identifier(kind, value)
         for kind in _SET_KINDS
-        if isinstance(value := event.payload.get(kind), str)
+        if event.name in _SETTING and isinstance(value := event.payload.get(kind), str)
     ]
     return list(dict.fromkeys([*event.identifiers, *set_by_payload, *merged_from(event)]))
 

@@ -65,6 +65,12 @@ def merged_profile(one: Profile, other: Profile) -> Profile:
             for key in (*one.topics, *other.topics)
         },
         stamps,
+        {
+            key: bool(is_member)
+            for key, is_member in _newest(
+                one.segments, other.segments, one, other, "segments."
+            ).items()
+        },
     )
 
 

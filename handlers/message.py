@@ -11,7 +11,7 @@ from pydantic import PlainValidator
 from handlers.decision import Cause, Fail, GoTo, Outcome, Settled, Turn
 from handlers.evaluate import ABSENT, resolve, substitute
 from handlers.step import StepConfig, unexpected
-from state.effect import Channel
+from state.effect import Category, Channel
 from state.name import parse_name
 from state.path import parse_values
 from state.problem import Collector, Problem, ProblemsError
@@ -37,11 +37,17 @@ class TemplateUse(StepConfig):
 
 
 class SendConfig(StepConfig):
-    """The configuration of a step that sends; its template must be of the step's channel."""
+    """The configuration of a step that sends; its template must be of the step's channel.
+
+    Marketing needs consent, to the topic too if there is one; a transactional message does not
+    (rule F4). `topic_id` is a topic's id or key.
+    """
 
     channel: ClassVar[Channel]
 
     template: TemplateUse
+    category: Category = "marketing"
+    topic_id: Annotated[str, PlainValidator(parse_name)] | None = None
 
     def adapt(self, template: Template) -> Template:
         """Return the template; a text that the step has itself, by the same name, replaces one."""
@@ -86,11 +92,19 @@ def settle(turn: Turn, cause: Cause) -> Outcome:
         case Settled(settlement="unknown"):
             return GoTo(output={"unknown": True})
         case Settled(settlement="skipped", code=code):
-            return GoTo(output={"skipped": code})
+            return GoTo(output={"skipped": code}, is_skipped=True)
         case Settled(settlement="failed", code=code, text=text):
             return Fail(code or "send_failed", text or "the message could not be sent")
         case _:
             return unexpected(turn, cause)
+
+
+def topic_key(turn: Turn, config: SendConfig) -> str | None:
+    """Return the key of the topic that the message is about; an unknown one stays as written."""
+    if config.topic_id is None:
+        return None
+    topic = turn.audiences.topic(config.topic_id)
+    return config.topic_id if topic is None else topic.key
 
 
 def _contact_values(turn: Turn, template: Template) -> dict[str, object]:

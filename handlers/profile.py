@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
+from handlers.decision import ProfileChange
 from handlers.identify import is_blocked, link
 from handlers.intake import merged_from
 from handlers.sighting import Sighting
 from handlers.world import World
-from state.contact import Profile, Stamp
+from state.contact import Stamp
 from state.event import Coordinates, Event, Identifier
 
 _SET_KINDS = ("external_id", "email", "phone")
@@ -46,7 +48,8 @@ def change_profile(
     new_fields, new_properties = dict(profile.fields), dict(profile.properties)
     stamps = dict(profile.stamps)
     for name, value in fields.items():
-        tie = bool(value) if name == "unsubscribed" else None
+        # A tie unsubscribes, which is not written again where it stands already.
+        tie = bool(value) and not profile.is_unsubscribed if name == "unsubscribed" else None
         if _wins(stamps, name, stamp, wins_tie=tie):
             stamps[name] = stamp
             _put(new_fields, name, value)
@@ -55,9 +58,36 @@ def change_profile(
             stamps[f"properties.{name}"] = stamp
             _put(new_properties, name, value)
     if stamps != dict(profile.stamps):
-        world.people.set_profile(
-            contact_id, Profile(new_fields, new_properties, profile.topics, stamps)
-        )
+        changed = replace(profile, fields=new_fields, properties=new_properties, stamps=stamps)
+        world.people.set_profile(contact_id, changed)
+
+
+def change_by_step(world: World, contact_id: int, change: ProfileChange, stamp: Stamp) -> None:
+    """Write what a step changes of its contact, seen by the next step (rule F2)."""
+    change_profile(world, contact_id, change.fields, change.properties, stamp)
+    for topic, is_subscribed in change.topics.items():
+        choose_topic(world, contact_id, topic, stamp, is_subscribed=is_subscribed)
+    for segment, is_member in change.segments.items():
+        profile = world.contact(contact_id).profile
+        name = f"segments.{segment}"
+        if _wins(profile.stamps, name, stamp):
+            segments = {**profile.segments, segment: is_member}
+            stamps = {**profile.stamps, name: stamp}
+            world.people.set_profile(contact_id, replace(profile, segments=segments, stamps=stamps))
+
+
+def choose_topic(
+    world: World, contact_id: int, topic: str, stamp: Stamp, *, is_subscribed: bool
+) -> None:
+    """Write the contact's choice about a topic; a tie unsubscribes (rule I6)."""
+    profile = world.contact(contact_id).profile
+    name = f"topics.{topic}"
+    wins_tie = not is_subscribed and profile.topics.get(topic, True)
+    if not _wins(profile.stamps, name, stamp, wins_tie=wins_tie):
+        return
+    topics = {**profile.topics, topic: is_subscribed}
+    stamps = {**profile.stamps, name: stamp}
+    world.people.set_profile(contact_id, replace(profile, topics=topics, stamps=stamps))
 
 
 def _apply_update(sighting: Sighting, contact_id: int, stamp: Stamp) -> None:
@@ -101,15 +131,7 @@ def _apply_consent(world: World, contact_id: int, event: Event, stamp: Stamp) ->
     if not isinstance(topic, str):
         change_profile(world, contact_id, {"unsubscribed": leaves}, {}, stamp)
         return
-    profile = world.contact(contact_id).profile
-    name = f"topics.{topic}"
-    if not _wins(profile.stamps, name, stamp, wins_tie=leaves):
-        return
-    topics = {**profile.topics, topic: not leaves}
-    stamps = {**profile.stamps, name: stamp}
-    world.people.set_profile(
-        contact_id, Profile(profile.fields, profile.properties, topics, stamps)
-    )
+    choose_topic(world, contact_id, topic, stamp, is_subscribed=not leaves)
 
 
 def _wins(
@@ -118,13 +140,19 @@ def _wins(
     """Tell whether a write is newer than the last one of this field.
 
     An equal V is decided by coordinates, but for consent by `wins_tie`: a tie unsubscribes (I6).
+    All steps of a turn write at its one `now`: what a later one writes is seen by the next (F2).
     """
     last = stamps.get(name)
-    if last is None:
-        return True
-    if wins_tie is not None and stamp.at == last.at:
-        return wins_tie
-    return stamp >= last
+    if last is None or stamp.at != last.at:
+        return last is None or stamp.at > last.at
+    if wins_tie is not None:
+        return wins_tie or _run_of(stamp) == _run_of(last) != ""
+    return stamp.by >= last.by or _run_of(stamp) != ""
+
+
+def _run_of(stamp: Stamp) -> str:
+    """Return the run whose step wrote, nothing for an event's write."""
+    return stamp.by.partition("/")[0] if stamp.by.startswith("~") else ""
 
 
 def _put(values: dict[str, object], name: str, value: object) -> None:

@@ -102,7 +102,15 @@ def _trigger(trigger: Trigger) -> dict[str, object]:
         "recorded_at": moment_text(trigger.recorded_at),
         **trigger.coordinates._asdict(),
         "payload": trigger.payload,
+        **_caused(trigger),
     }
+
+
+def _caused(trigger: Trigger) -> Part:
+    """Return what says that a run of ours caused the trigger; nothing where none did (rule S6)."""
+    if not trigger.hops and trigger.caused_by is None:
+        return {}
+    return {"hops": trigger.hops, "caused_by": trigger.caused_by}
 
 
 def _steps(stored: StoredRun, version: Version, executed: Sequence[Part]) -> list[Part]:

@@ -45,12 +45,7 @@ class Rules:
     @property
     def trigger_age_max(self) -> timedelta:
         """Return the age from which a trigger starts nothing: S5, or E4's horizon if nearer."""
-        return min(self.event_age_max, self.memory)
-
-    @property
-    def memory(self) -> timedelta:
-        """Return how long event keys are remembered at least (rule E4)."""
-        return self.topic_retention + timedelta(days=7)
+        return min(self.event_age_max, self.topic_retention + timedelta(days=7))
 
 
 class NeedsLookBack(Exception):
@@ -128,7 +123,10 @@ class World:
         contact = self.contact(contact_id)
         known = self.scopes.get(contact_id)
         if known is None or known[0] is not contact:
-            known = self.scopes[contact_id] = (contact, contact.scope())
+            known = self.scopes[contact_id] = (
+                contact,
+                contact.scope(self.catalogue.audiences),
+            )
         return known[1]
 
     def look_back_floor(self, contact_id: int) -> datetime:

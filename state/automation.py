@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from state.audience import Audiences
 from state.duration import Duration
 from state.rule import Rule
 from state.template import Template
@@ -135,3 +136,4 @@ class Catalogue:
     versions: Mapping[tuple[UUID, int], Version] = field(default_factory=dict)
     starts: Mapping[str, tuple[Automation, ...]] = field(default_factory=dict)
     interest_since: Mapping[str, datetime] = field(default_factory=dict)
+    audiences: Audiences = field(default_factory=Audiences)

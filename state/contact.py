@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from state.audience import Audiences
 from state.event import KINDS, Identifier
 
 #: How many identifiers of a kind one contact may hold (rule I2).
@@ -44,14 +45,16 @@ class Profile:
     """What is known of a person.
 
     `fields` holds first_name, last_name, email, phone, external_id, time_zone and unsubscribed;
-    `topics` the subscription per topic key (True: subscribed); `stamps` the last writer of each,
-    under its name, `properties.<key>` or `topics.<key>`.
+    `topics` the subscription per topic key (True: subscribed), `segments` the membership per id as
+    text; `stamps` the last writer of each, under its name, `properties.<key>`, `topics.<key>` or
+    `segments.<id>`.
     """
 
     fields: Mapping[str, object] = field(default_factory=dict)
     properties: Mapping[str, object] = field(default_factory=dict)
     topics: Mapping[str, bool] = field(default_factory=dict)
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
+    segments: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def is_unsubscribed(self) -> bool:
@@ -106,8 +109,11 @@ class Contact:
         """Return how many identifiers of a kind the contact holds."""
         return sum(link.identifier.kind == kind for link in self.links)
 
-    def scope(self) -> dict[str, object]:
-        """Return what `contact.*` reads in rules and variables."""
+    def scope(self, audiences: Audiences) -> dict[str, object]:
+        """Return what `contact.*` reads in rules and variables.
+
+        `segments` are the names of those the contact is in, `topics` what holds for each topic.
+        """
         read = {kind: self.value_of(kind) for kind in KINDS[1:]}
         read = {kind: value for kind, value in read.items() if value is not None}
         return {
@@ -117,4 +123,15 @@ class Contact:
             **self.profile.fields,
             **read,
             "properties": self.profile.properties,
+            "segments": self.segment_names(audiences),
+            "topics": {
+                **{one.key: one.default == "opt_in" for one in audiences.topics.values()},
+                **self.profile.topics,
+            },
         }
+
+    def segment_names(self, audiences: Audiences) -> list[str]:
+        """Return the names of the segments it is in; those that were deleted are left out."""
+        joined = (text for text, is_member in self.profile.segments.items() if is_member)
+        found = (audiences.segments.get(text) for text in joined)
+        return sorted(one.name for one in found if one is not None)

@@ -13,6 +13,12 @@ EFFECT_NAMESPACE = UUID("5e0f6d1c-7b57-5d0e-9a6f-0c7a8e4b1f11")
 
 Channel = Literal["email", "push"]
 Settlement = Literal["sent", "skipped", "failed", "unknown"]
+Category = Literal["marketing", "transactional"]
+
+
+#: Why effects are called back, in words for people.
+RUN_ENDED = "its run ended before it was known to be sent"
+NO_CONSENT = "its contact must not be written to, as it stood when the send was claimed"
 
 
 def effect_key(automation_id: UUID, trigger_key: UUID, step_key: str, occurrence: int) -> str:
@@ -30,7 +36,8 @@ class Effect:
     """One message to send, rendered at decide time; a row of the outbox until it is settled.
 
     `message` holds `{to, subject, text?, html?, from?, reply_to?}` for an e-mail and
-    `{to, title, text}` for a push. `to` is the address, or the contact's id for a push.
+    `{to, title, text}` for a push. `to` is the address, or the contact's id for a push. `category`
+    and `topic`, a topic's key, are what consent is judged by when it is claimed (rule F4).
     """
 
     effect_id: UUID
@@ -41,6 +48,21 @@ class Effect:
     channel: Channel
     message: Mapping[str, object]
     created_at: datetime
+    category: Category = "marketing"
+    topic: str | None = None
+
+
+class Standing(NamedTuple):
+    """How an effect's contact stands at the moment of the claim (rule F4).
+
+    `is_subscribed` is the word on the effect's topic: the contact's own, else the topic's default,
+    None if it has no topic or nobody has said anything. A push has no address to suppress.
+    """
+
+    is_deleted: bool = False
+    is_suppressed: bool = False
+    is_unsubscribed: bool = False
+    is_subscribed: bool | None = None
 
 
 class Claimed(NamedTuple):
@@ -54,6 +76,7 @@ class Claimed(NamedTuple):
     attempts: int
     was_unsure: bool
     withdrawn: str | None = None
+    standing: Standing = Standing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +93,10 @@ class Answer:
     text: str | None = None
 
 
-def withdrawal(effect: Effect, why: str, attempts: int, *, is_unsure: bool) -> Answer:
-    """Return how an effect is settled whose run ended before it was sent (rules F3, R2).
+def withdrawal(
+    effect: Effect, why: str, attempts: int, *, is_unsure: bool, text: str = RUN_ENDED
+) -> Answer:
+    """Return how an effect is settled that is not to be sent any more (rules F3, F4, R2).
 
     After an attempt of unknown outcome it may have been sent all the same, and says so.
     """
@@ -82,5 +107,5 @@ def withdrawal(effect: Effect, why: str, attempts: int, *, is_unsure: bool) -> A
         "unknown" if is_unsure else "skipped",
         attempts,
         code=why,
-        text="its run ended before it was known to be sent",
+        text=text,
     )

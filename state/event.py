@@ -15,6 +15,9 @@ KINDS = ("contact_id", "external_id", "email", "phone", "anonymous_id")
 #: How far a claimed instant may lie ahead of the broker's before it is distrusted (rule E1).
 SKEW_MAX = timedelta(minutes=5)
 
+#: Through how many runs an event may have been caused and still start one (rule S6).
+HOPS_MAX = 8
+
 CONTACT_EVENTS = frozenset(
     f"contact.{verb}"
     for verb in (
@@ -55,7 +58,8 @@ class Event:
     then the coordinates' text. `occurred_at` is the claim, or the record's own instant when
     `claims_time` is false. `body_hash` covers name, explicit occurred_at, identifiers and payload
     (rule E4). `is_contact_event` says that the event came by the contacts topic. `raw` is the
-    record's value as it was, for quarantine.
+    record's value as it was, for quarantine. `hops` counts the runs through which it was caused,
+    `caused_by` names the last of them: `{run_id, step_key, automation_id}` (rule S6).
     """
 
     key: UUID
@@ -73,10 +77,12 @@ class Event:
     is_contact_event: bool
     headers: tuple[tuple[str, str], ...] = ()
     raw: bytes = b""
+    hops: int = 0
+    caused_by: Mapping[str, object] | None = None
 
     def recorded_by(self, now: datetime) -> datetime:
         """Return when Kafka recorded it; an instant too far ahead of `now` counts as `now`."""
-        return now if self.recorded_at > now + SKEW_MAX else self.recorded_at
+        return trusted(self.recorded_at, now)
 
     def verdict_time(self, now: datetime) -> tuple[datetime, bool]:
         """Return V, the instant that rules judge by, and whether the claim was skewed (rule E1)."""
@@ -86,6 +92,11 @@ class Event:
         if self.occurred_at > recorded_at + SKEW_MAX:
             return recorded_at, True
         return self.occurred_at, False
+
+
+def trusted(recorded_at: datetime, now: datetime) -> datetime:
+    """Return when a record was recorded; too far ahead of `now`, or unknown, it is `now` (E1)."""
+    return now if recorded_at > now + SKEW_MAX else recorded_at
 
 
 #: How much of a rejected record is kept (rule E5).

@@ -22,6 +22,7 @@ CONTACT_FIELDS = (
     "last_name",
     "time_zone",
     "unsubscribed",
+    "segments",
 )
 
 PATH_MAX = 512
@@ -101,10 +102,10 @@ def parse_var(raw: dict[object, object]) -> Var:
 
 def _check_contact_field(rest: str) -> None:
     name, _, key = rest.partition(".")
-    if name == "properties" and key:
+    if name in ("properties", "topics") and key:
         return
     if rest not in CONTACT_FIELDS:
-        fix = choose(rest, (*CONTACT_FIELDS, "properties.<key>"))
+        fix = choose(rest, (*CONTACT_FIELDS, "properties.<key>", "topics.<key>"))
         raise _refused(f"a contact has no `{rest}`", fix)
 
 

@@ -71,6 +71,8 @@ class Trigger:
     coordinates: Coordinates
     payload: Mapping[str, object]
     v: datetime
+    hops: int = 0
+    caused_by: Mapping[str, object] | None = None
 
 
 class LateMatch(NamedTuple):

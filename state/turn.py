@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
+from state.audience import Choice, Membership
 from state.contact import Contact, Link, Profile
 from state.effect import Answer, Effect
 from state.event import Coordinates, Event, Identifier, Rejected
@@ -174,7 +175,7 @@ class Need(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event as it was kept, for look-back."""
+    """An event as it was kept, for look-back; one that arrives also says what caused it (S6)."""
 
     key: UUID
     contact_id: int
@@ -185,6 +186,8 @@ class StoredEvent:
     recorded_at: datetime
     coordinates: Coordinates
     payload: Mapping[str, object]
+    hops: int = 0
+    caused_by: Mapping[str, object] | None = None
 
 
 # --- what is written ------------------------------------------------------------------------------
@@ -248,6 +251,26 @@ class IdentityNote(NamedTuple):
     coordinates: Coordinates
     verdict: str
     reason: str
+
+
+class Emitted(NamedTuple):
+    """An event that a step has caused, for the input topic of this role (rule S6)."""
+
+    role: Literal["events", "contacts"]
+    document: Mapping[str, object]
+
+
+class Suppression(NamedTuple):
+    """An address that nothing is to be sent to: a message's recipient, else `address` (rule F4).
+
+    `reason` is `bounced`, `complained` or `suppressed`, `source` where the event stands.
+    """
+
+    message_id: UUID | None
+    address: str | None
+    contact_id: int | None
+    reason: str
+    source: str
 
 
 class Audited(NamedTuple):
@@ -330,5 +353,9 @@ class Changes:
     positions: list[Position] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     withdrawn: list[Withdrawn] = field(default_factory=list)
+    suppressions: list[Suppression] = field(default_factory=list)
+    emitted: list[Emitted] = field(default_factory=list)
+    memberships: dict[tuple[UUID, int], Membership] = field(default_factory=dict)
+    choices: dict[tuple[str, int], Choice] = field(default_factory=dict)
     tally: Counter[str] = field(default_factory=Counter)
     merges: list[Merge] = field(default_factory=list)

@@ -11,8 +11,10 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
 from state.duration import DURATION_MAX, DurationError, parse_duration
+from stream.mailbox import parse_mailbox
 
 _BROKER = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\s,:\[\]]+):[0-9]{1,5}")
+_HOST = re.compile(r"[A-Za-z0-9_.-]+|\[?[0-9a-fA-F:.]+\]?")
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _DAYS = re.compile(r"([0-9]{1,6}) days?")
 _DURATION = 'seconds, or a duration such as "30 minutes" or "PT30S"'
@@ -93,6 +95,17 @@ def _age(raw: object) -> object:
     return span
 
 
+def _host(name: str) -> str:
+    if not _HOST.fullmatch(name):
+        raise ValueError("expected a host's name or address, without a port")
+    return name
+
+
+def _mailbox(text: str) -> str:
+    parse_mailbox(text)
+    return text
+
+
 Span = Annotated[timedelta, BeforeValidator(_span)]
 PositiveSpan = Annotated[Span, AfterValidator(_positive)]
 Age = Annotated[timedelta, BeforeValidator(_age), AfterValidator(_positive)]
@@ -100,3 +113,5 @@ Topic = Annotated[str, AfterValidator(_topic)]
 Topics = Annotated[tuple[Topic, ...], NoDecode, BeforeValidator(_topics)]
 Brokers = Annotated[str, AfterValidator(_brokers)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+Host = Annotated[str, AfterValidator(_host)]
+MailboxText = Annotated[str, AfterValidator(_mailbox)]

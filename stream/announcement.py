@@ -12,7 +12,9 @@ from state.event import CONTACT_EVENTS, Event, Rejected
 from state.problem import choose
 from stream.config import Settings
 from stream.decoding.decode import Sources, decode
-from stream.producer import Outgoing
+from stream.producer import Headers, Outgoing
+from stream.wire_form import USUAL, Way, WireForm
+from stream.writing import write
 
 
 class BadEvent(ValueError):
@@ -32,10 +34,10 @@ class _Record(NamedTuple):
     topic: str
     key: bytes
     value: bytes
+    headers: Headers
     timestamp: int
     partition: int = 0
     offset: int = 0
-    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 def fresh_id(made: UUID) -> str:
@@ -44,29 +46,32 @@ def fresh_id(made: UUID) -> str:
 
 
 def check(
-    document: Mapping[str, object], config: Settings, now: datetime, topic: str | None = None
+    document: Mapping[str, object], config: Settings, now: datetime, way: Way = USUAL
 ) -> Checked:
     """Return an event ready to be published, keyed by its strongest identifier.
-
-    Contact events go to the contacts topic unless `topic` says otherwise.
 
     Raises:
         BadEvent: the engine would set it aside.
     """
     name = document.get("event")
-    if topic is None and str(name).startswith("contact.") and name not in CONTACT_EVENTS:
+    if way.topic is None and str(name).startswith("contact.") and name not in CONTACT_EVENTS:
         raise BadEvent(f"event: no contact event is called {name}; {choose(name, CONTACT_EVENTS)}")
-    chosen = topic or _topic_of(name, config)
-    value = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(
-        "utf-8", "surrogatepass"
-    )
-    read = _Record(chosen, b"", value, round(now.timestamp() * 1000))
-    decoded = decode(read, Sources(config.stream_epoch, frozenset(config.topics_contacts)))
+    topic = way.topic or _topic_of(name, config)
+    timestamp = round(now.timestamp() * 1000)
+    decoded = _decoded(_Record(topic, b"", *write(document, WireForm.JSON, ""), timestamp), config)
+    key = decoded.identifiers[0].value.encode()
+    written = write(document, way.form, way.source or topic)
+    if way.form is not WireForm.JSON:
+        decoded = _decoded(_Record(topic, key, *written, timestamp), config)
+    return Checked(decoded.id, Outgoing(topic, key, *written))
+
+
+def _decoded(record: _Record, config: Settings) -> Event:
+    decoded = decode(record, Sources(config.stream_epoch, frozenset(config.topics_contacts)))
     if isinstance(decoded, Rejected):
         raise BadEvent(decoded.detail)
     assert isinstance(decoded, Event), "a record with a value is no tombstone"
-    key = decoded.identifiers[0].value.encode()
-    return Checked(decoded.id, Outgoing(chosen, key, value))
+    return decoded
 
 
 def read_lines(text: str) -> Iterator[tuple[int, Mapping[str, object] | BadEvent]]:

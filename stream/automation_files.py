@@ -11,6 +11,7 @@ import yaml
 
 from handlers.publishing.catalogue import compile_version
 from handlers.publishing.publish import parse_automation
+from state.audience import Audiences
 from state.postgres.automations import Publication
 from state.problem import ProblemsError
 from stream.trouble import Trouble
@@ -26,8 +27,12 @@ class Prepared(NamedTuple):
     templates: dict[str, Mapping[str, object]]
 
 
-def prepare(files: Sequence[Path], known_templates: Mapping[str, Mapping[str, object]]) -> Prepared:
-    """Return what the files mean.
+def prepare(
+    files: Sequence[Path],
+    known_templates: Mapping[str, Mapping[str, object]],
+    known_audiences: Audiences,
+) -> Prepared:
+    """Return what the files mean; the known ones are stored already.
 
     Raises:
         Trouble: one of them cannot be used; says everything that is wrong with any.
@@ -37,7 +42,7 @@ def prepare(files: Sequence[Path], known_templates: Mapping[str, Mapping[str, ob
     for file in files:
         try:
             raw = _parsed(file)
-            publication = _publication(raw, known_templates)
+            publication = _publication(raw, known_templates, known_audiences)
         except ProblemsError as error:
             problems += [f"{file}: {problem.text}" for problem in error.problems]
             continue
@@ -66,8 +71,12 @@ def _parsed(file: Path) -> dict[str, Any]:
     return raw
 
 
-def _publication(raw: object, known_templates: Mapping[str, Mapping[str, object]]) -> Publication:
-    draft = parse_automation(raw, known_templates)
+def _publication(
+    raw: object,
+    known_templates: Mapping[str, Mapping[str, object]],
+    known_audiences: Audiences,
+) -> Publication:
+    draft = parse_automation(raw, known_templates, known_audiences)
     names = compile_version(_NOBODY, draft.name, 1, draft.definition).names
     return Publication(draft.name, draft.definition, names, draft.is_enabled)
 

@@ -20,10 +20,12 @@ from stream.commands import (
     explain,
     publish,
     release,
-    retention,
     runs,
+    segments,
     setup,
     stream_state,
+    subscription_topics,
+    suppressions,
     waits,
     work,
 )
@@ -58,7 +60,9 @@ app.command(rich_help_panel=_SET_UP)(setup.config)
 app.add_typer(automations.commands, name="automations", rich_help_panel=_OPERATE)
 app.command(rich_help_panel=_OPERATE)(publish.publish)
 app.command(rich_help_panel=_OPERATE)(work.run)
-app.command(rich_help_panel=_OPERATE)(retention.retention)
+app.add_typer(segments.commands, name="segments", rich_help_panel=_OPERATE)
+app.add_typer(subscription_topics.commands, name="subscription-topics", rich_help_panel=_OPERATE)
+app.add_typer(suppressions.commands, name="suppressions", rich_help_panel=_OPERATE)
 app.command(rich_help_panel=_LOOK)(explain.explain)
 runs.commands.command()(release.release)
 app.add_typer(runs.commands, name="runs", rich_help_panel=_LOOK)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from annotated_types import Ge, Le
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, model_validator
@@ -15,15 +15,19 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from handlers.world import LOOK_BACK_MAX
-from stream.accepted import Age, Brokers, PositiveSpan, PostgresUrl, Span, Topic, Topics
+from stream.accepted import (
+    Age,
+    Brokers,
+    Host,
+    MailboxText,
+    PositiveSpan,
+    PostgresUrl,
+    Span,
+    Topic,
+    Topics,
+)
 
 PREFIX = "WAITLINE_"
-
-#: How much longer than the topics keep records event ids are remembered (rule E4).
-REMEMBERED = timedelta(days=7)
-
-_NONE = timedelta(0)
 MASK = "***"
 
 #: In a URL: user:PASSWORD@host, and the ?password=PASSWORD that libpq's form allows.
@@ -55,12 +59,6 @@ def _upper(raw: object) -> object:
 
 def _seconds(count: float) -> timedelta:
     return timedelta(seconds=count)
-
-
-def _events_kept(read: dict[str, Any]) -> timedelta:
-    """Return the default for events: as far as waits look back, or the memory of event ids."""
-    topics_keep: timedelta = read.get("topic_retention", _NONE)
-    return max(topics_keep + REMEMBERED, LOOK_BACK_MAX)
 
 
 class Settings(BaseSettings):
@@ -154,27 +152,6 @@ class Settings(BaseSettings):
         timedelta(days=400),
         description="How long a run may last; one that is older is cancelled as expired.",
     )
-    retention: Literal["on", "off"] = Field(
-        "on",
-        description="Whether workers drop what is older than the periods below, once an hour; if "
-        "not, `waitline retention` does when it is run.",
-    )
-    retention_events: Age = Field(
-        default_factory=_events_kept,
-        description="How long events are kept, at least; longer while a live run's wait may look "
-        "back to them. Never less than the topic retention and 7 days, as they are the memory of "
-        "event ids.",
-    )
-    retention_runs: Age = Field(
-        timedelta(days=400),
-        description="How long finished runs are kept with their messages, at least as long as "
-        "event ids are remembered.",
-    )
-    retention_quarantine: Age = Field(
-        timedelta(days=90),
-        description="How long quarantined records are kept, and notes of duplicates and of "
-        "identifiers that were refused; at least the topic retention.",
-    )
     batch_max: int = Field(
         3000, ge=1, le=50_000, description="The most records that one transaction takes."
     )
@@ -203,13 +180,57 @@ class Settings(BaseSettings):
         _seconds(30), description="How long one SQL statement may take."
     )
     pool_max: int = Field(8, ge=1, le=100, description="The most Postgres connections a worker.")
-    sender: Literal["recorder"] = Field(
+    sender: Literal["recorder", "smtp"] = Field(
         "recorder",
-        description="Who delivers messages; the recorder writes each one as a file.",
+        description="Who delivers e-mail: a mail server (smtp), or the recorder, which writes each "
+        "message as a file.",
+    )
+    push_sender: Literal["recorder"] = Field(
+        "recorder",
+        description="Who delivers push messages, which mail servers do not: the recorder.",
     )
     outbox_dir: Path = Field(
         Path("outbox"),
         description="The recorder's folder: one .eml file an e-mail, one .json file a push.",
+    )
+    smtp_host: Host | None = Field(
+        None, description="The mail server that e-mail is handed to, with the sender smtp."
+    )
+    smtp_port: Annotated[int, Ge(1), Le(65_535)] | None = Field(
+        None,
+        description="The mail server's port; by default 587 with starttls, 465 with tls, else 25.",
+    )
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="How the mail server is spoken to: encrypted after its greeting (starttls), "
+        "from the first byte (tls), or readable by anyone in between (none).",
+    )
+    smtp_username: str | None = Field(None, description="The user name at the mail server.")
+    smtp_password: SecretStr | None = Field(None, description="The password at the mail server.")
+    smtp_from: MailboxText | None = Field(
+        None,
+        description="Who e-mail is from where its step does not say: an address, a name before it "
+        "if wanted. Without either the send fails with from_missing.",
+    )
+    smtp_timeout: PositiveSpan = Field(
+        _seconds(20),
+        description="How long one e-mail may take, from connecting to the mail server's answer; "
+        "less than half of the send lease.",
+    )
+    smtp_connections: int = Field(
+        8,
+        ge=1,
+        le=100,
+        description="The most connections a worker has to the mail server, and so the most "
+        "messages that it sends at the same time.",
+    )
+    smtp_local_hostname: Host | None = Field(
+        None, description="How this client names itself to the mail server; by default its host."
+    )
+    smtp_ca_file: FilePath | None = Field(
+        None,
+        description="The authorities that the mail server's certificate is checked by (PEM file), "
+        "instead of the system's.",
     )
     send_concurrency: int = Field(
         16, ge=1, le=1000, description="How many messages a worker sends at the same time."
@@ -252,9 +273,7 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = error.errors(include_url=False)
-        # A default that follows from a variable that cannot be used is no problem of its own.
-        lines = [_line(one) for one in problems if one["type"] != "default_factory_not_called"]
+        lines = [_line(problem) for problem in error.errors(include_url=False)]
         raise ConfigError("\n".join(lines)) from None
 
 
@@ -264,16 +283,11 @@ def describe(settings: Settings) -> list[Setting]:
         Setting(
             _variable(name),
             _shown(getattr(settings, name)),
-            _shown(_default_of(field)),
+            _shown(field.default),
             str(field.description),
         )
         for name, field in Settings.model_fields.items()
     ]
-
-
-def _default_of(field: FieldInfo) -> object:
-    bare = {"topic_retention": Settings.model_fields["topic_retention"].default}
-    return field.get_default(call_default_factory=True, validated_data=bare)
 
 
 def _variable(name: str) -> str:
@@ -287,7 +301,6 @@ def _misfits(settings: Settings) -> Iterator[str]:
         yield f"{PREFIX}SESSION_TIMEOUT: expected at least 3 times {PREFIX}HEARTBEAT_INTERVAL"
     if settings.drain_timeout >= settings.rebalance_timeout:
         yield f"{PREFIX}DRAIN_TIMEOUT: expected less than {PREFIX}REBALANCE_TIMEOUT"
-    yield from _too_short(settings)
     topics = [*settings.topics_in, settings.topics_receipts, settings.topics_dead_letters]
     for topic, times in Counter(topics).items():
         if times > 1:
@@ -296,19 +309,19 @@ def _misfits(settings: Settings) -> Iterator[str]:
         for name in ("kafka_sasl_username", "kafka_sasl_password"):
             if getattr(settings, name) is None:
                 yield f"{_variable(name)}: expected with SASL in {PREFIX}KAFKA_SECURITY_PROTOCOL"
+    if settings.sender == "smtp":
+        yield from _smtp_misfits(settings)
 
 
-def _too_short(settings: Settings) -> Iterator[str]:
-    """Say what would be forgotten while the topics can still bring it back (rules E4, F2)."""
-    remembered = settings.topic_retention + REMEMBERED
-    for name in ("retention_events", "retention_runs"):
-        if getattr(settings, name) < remembered:
-            yield (
-                f"{_variable(name)}: expected at least {_span_shown(remembered)}, "
-                f"{PREFIX}TOPIC_RETENTION and {REMEMBERED.days} days"
-            )
-    if settings.retention_quarantine < settings.topic_retention:
-        yield f"{_variable('retention_quarantine')}: expected at least {PREFIX}TOPIC_RETENTION"
+def _smtp_misfits(settings: Settings) -> Iterator[str]:
+    if settings.smtp_host is None:
+        yield f"{PREFIX}SMTP_HOST: expected with {PREFIX}SENDER=smtp: the mail server's name"
+    if (settings.smtp_username is None) != (settings.smtp_password is None):
+        yield f"{PREFIX}SMTP_USERNAME: expected together with {PREFIX}SMTP_PASSWORD, or neither"
+    if settings.smtp_username is not None and settings.smtp_tls == "none":
+        yield f"{PREFIX}SMTP_TLS: expected starttls or tls, for the password is not to be read"
+    if settings.smtp_timeout >= settings.send_lease / 2:
+        yield f"{PREFIX}SMTP_TIMEOUT: expected less than half of {PREFIX}SEND_LEASE"
 
 
 def _line(problem: ErrorDetails) -> str:

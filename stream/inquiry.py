@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from handlers.explaining.case import Case
 from handlers.explaining.hindsight import RunView
 from handlers.publishing.catalogue import compile_version
 from state.event import Coordinates, Event
+from state.postgres.audiences import load_audiences
 from state.postgres.codec import json_text
 from state.postgres.reading_contacts import load_contact
 from state.postgres.reading_events import (
@@ -154,8 +155,13 @@ async def _with_context(session: Session, case: Case) -> Case:
         case,
         runs={stored.run.run_id: view_of(stored) for stored in runs},
         automations=await automation_names(session),
-        contact=await load_contact(session, event.contact_id),
+        contact=await _contact_scope(session, event.contact_id),
     )
+
+
+async def _contact_scope(session: Session, contact_id: int) -> Mapping[str, object]:
+    contact = await load_contact(session, contact_id)
+    return {} if contact is None else contact.scope(await load_audiences(session))
 
 
 async def _with_names(session: Session, case: Case) -> Case:

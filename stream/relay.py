@@ -9,12 +9,21 @@ from typing import assert_never
 
 import structlog
 
-from state.effect import Answer, Claimed, Effect, Settlement, withdrawal
+from handlers.consent import refusal
+from state.effect import (
+    NO_CONSENT,
+    RUN_ENDED,
+    Answer,
+    Claimed,
+    Effect,
+    Settlement,
+    withdrawal,
+)
 from state.turn import Moved, Unavailable
 from stream.clock import Clock
 from stream.processor import Processor
 from stream.seam import OutboxStore
-from stream.senders.sender import Accepted, Declined, NotNow, Outcome, Sender, Unsure
+from stream.senders.sender import Accepted, Declined, NotNow, Outcome, Sender, Senders, Unsure
 from stream.telemetry import Counters
 
 #: How long an idle relay waits before it looks again, in seconds; a new effect rings sooner.
@@ -43,21 +52,26 @@ class Relay:
         self,
         store: OutboxStore,
         processor: Processor,
-        sender: Sender,
+        senders: Senders,
         clock: Clock,
         counters: Counters,
         limits: RelayLimits,
     ) -> None:
         self._store = store
         self._processor = processor
-        self._sender = sender
+        self._senders = senders
         self._clock = clock
         self._counters = counters
         self._limits = limits
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Claim no more: `run` ends when what is under way has been settled."""
+        self._is_stopping = True
 
     async def run(self) -> None:
-        """Send until cancelled. A cancelled send keeps its lease and is tried again by its key."""
-        while True:
+        """Send until stopped. A send that is cancelled keeps its lease, as if we had died."""
+        while not self._is_stopping:
             try:
                 settled = await self.sweep()
             except (Moved, Unavailable) as fault:
@@ -81,36 +95,42 @@ class Relay:
     async def _send(self, claimed: Claimed) -> Answer | None:
         """Try one effect once; None: it is to be tried again later.
 
-        One whose run ended meanwhile is not tried; it was claimed to be settled (rule F4).
+        One whose run ended meanwhile, or whose contact stands so that it must not be sent, is not
+        tried; it was claimed to be settled (rule F4).
         """
         if claimed.withdrawn is not None:
             self._counters.count("effects_withdrawn")
-            return withdrawal(
-                claimed.effect,
-                claimed.withdrawn,
-                claimed.attempts - 1,
-                is_unsure=claimed.was_unsure,
-            )
-        outcome = await self._try(claimed.effect)
+            return _withdrawn(claimed, claimed.withdrawn, RUN_ENDED)
+        refused = refusal(claimed.effect, claimed.standing)
+        if refused is not None:
+            self._counters.count("effects_refused", code=refused)
+            return _withdrawn(claimed, refused, NO_CONSENT)
+        sender = self._senders[claimed.effect.channel]
+        if claimed.was_unsure and not sender.honours_keys:
+            # It may have been sent, and a second attempt would send it twice (rule F3).
+            claimed = claimed._replace(attempts=claimed.attempts - 1)
+            outcome: Outcome = Unsure("answer_lost", "an attempt ended without an answer")
+        else:
+            outcome = await self._try(sender, claimed.effect)
         is_unsure = isinstance(outcome, Unsure) or claimed.was_unsure
-        if self._may_try_again(outcome, claimed.attempts):
+        if self._may_try_again(sender, outcome, claimed.attempts):
             await self._postpone(claimed, outcome, is_unsure=is_unsure)
             return None
         answer = _answer(claimed, outcome, is_unsure=is_unsure)
         self._counters.count("effects_settled", settlement=answer.settlement)
         return answer
 
-    async def _try(self, effect: Effect) -> Outcome:
+    async def _try(self, sender: Sender, effect: Effect) -> Outcome:
         try:
             async with asyncio.timeout(self._limits.lease.total_seconds() / 2):
-                return await self._sender.send(effect)
+                return await sender.send(effect)
         except Exception as error:  # noqa: BLE001 - nobody knows how far it came
             return Unsure(type(error).__name__, "the sender did not answer")
 
-    def _may_try_again(self, outcome: Outcome, attempts: int) -> bool:
+    def _may_try_again(self, sender: Sender, outcome: Outcome, attempts: int) -> bool:
         if attempts >= self._limits.attempts_max:
             return False
-        is_repeatable = isinstance(outcome, Unsure) and self._sender.honours_keys
+        is_repeatable = isinstance(outcome, Unsure) and sender.honours_keys
         return isinstance(outcome, NotNow) or is_repeatable
 
     async def _postpone(self, claimed: Claimed, outcome: Outcome, *, is_unsure: bool) -> None:
@@ -160,4 +180,15 @@ def _answer(claimed: Claimed, outcome: Outcome, *, is_unsure: bool) -> Answer:
         provider,
         code,
         text,
+    )
+
+
+def _withdrawn(claimed: Claimed, why: str, text: str) -> Answer:
+    """Return how an effect is settled that is claimed and not tried: this was no attempt."""
+    return withdrawal(
+        claimed.effect,
+        why,
+        claimed.attempts - 1,
+        is_unsure=claimed.was_unsure,
+        text=text,
     )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from state.audience import Audiences
 from state.automation import StoredVersion
 from state.effect import Claimed
 from state.event import Identifier
@@ -25,6 +26,10 @@ class Transaction(Protocol):
 
     async def definitions(self) -> tuple[list[StoredVersion], dict[str, datetime]]:
         """Return the versions that are not retired, and since when each name is of interest."""
+        ...
+
+    async def audiences(self) -> Audiences:
+        """Return the segments and topics there are, which change with the revision only."""
         ...
 
     async def resolve(self, identifiers: Sequence[Identifier]) -> dict[Identifier, int]:

@@ -15,7 +15,7 @@ import structlog
 from handlers.world import Rules
 from state.postgres.migrate import pending
 from state.postgres.store import PostgresStore
-from state.turn import Moved, Unavailable, Unknown
+from state.turn import Moved, Unavailable
 from stream.announcer import Announcer
 from stream.clock import Clock, SystemClock
 from stream.config import ConfigError, Settings
@@ -25,8 +25,7 @@ from stream.kafka import kafka_client_options
 from stream.processor import Processor
 from stream.producer import Publisher
 from stream.relay import Relay, RelayLimits
-from stream.retention import Doer, is_time, retention_of
-from stream.senders.recorder import Recorder
+from stream.senders.choice import close_senders, concurrency, open_senders
 from stream.telemetry import Counters
 from stream.wake import Wake
 
@@ -46,21 +45,23 @@ class Worker:
         self._store = store
         self._clock = clock
         self._stopping = asyncio.Event()
-        self._retention = retention_of(settings)
         self.counters = Counters()
         self._processor = Processor(store, rules_of(settings), clock, self.counters)
         self._wake = Wake(store, self._processor, clock)
+        self._senders = open_senders(settings)
         self._relay = Relay(
             store,
             self._processor,
-            Recorder(settings.outbox_dir),
+            self._senders,
             clock,
             self.counters,
-            RelayLimits(settings.send_concurrency, settings.send_lease, settings.send_attempts_max),
+            RelayLimits(concurrency(settings), settings.send_lease, settings.send_attempts_max),
         )
         topics = {
             "receipts": settings.topics_receipts,
             "dead-letters": settings.topics_dead_letters,
+            "events": settings.topics_events[0],
+            "contacts": settings.topics_contacts[0],
         }
         self._expiry = Expiry(store, self._processor, settings.run_age_max)
         self._announcer = Announcer(store, publisher, topics, clock)
@@ -77,36 +78,49 @@ class Worker:
         """Ask for an orderly end."""
         self._stopping.set()
         self._consumer.stop()
+        self._relay.stop()
 
     async def run(self) -> None:
-        """Work until stopped: the batch in flight is finished, partitions are given back."""
+        """Work until stopped: the batch and the sends in flight are finished.
+
+        Partitions are given back, connections are closed.
+        """
+        try:
+            await self._run()
+        finally:
+            await close_senders(self._senders)
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
+            relay = group.create_task(self._relay.run())
             parts = [
-                group.create_task(part)
-                for part in (
-                    self._wake.run(),
-                    self._relay.run(),
-                    self._announcer.run(),
-                    self._keep_house(),
-                )
+                relay,
+                *(
+                    group.create_task(part)
+                    for part in (self._wake.run(), self._announcer.run(), self._keep_house())
+                ),
             ]
             consumer = group.create_task(self._consumer.run())
             await self._stopping.wait()
             log.info("worker.draining")
-            async with asyncio.timeout(self._settings.drain_timeout.total_seconds()):
-                await consumer
-            # What is cut short here holds a lease or a lock, and is done again by its key.
+            await self._drain(consumer, relay)
+            # What is cut short here holds a lease or a lock, and is done again by its key; a send
+            # whose provider knows no keys is stated as unknown (rule F3).
             for part in parts:
                 part.cancel()
+
+    async def _drain(self, consumer: asyncio.Task[None], relay: asyncio.Task[None]) -> None:
+        limit, began = self._settings.drain_timeout.total_seconds(), self._clock.monotonic()
+        async with asyncio.timeout(limit):
+            await consumer
+        await asyncio.wait([relay], timeout=limit - (self._clock.monotonic() - began))
 
     async def _keep_house(self) -> None:
         while True:
             try:
                 await self._store.keep_house(await self._store.database_now())
                 await self._expiry.sweep()
-                if self._settings.retention == "on" and await is_time(self._store):
-                    await self._retention.keep(self._store, Doer("worker", is_operator=False))
-            except (Moved, Unavailable, Unknown) as fault:
+            except (Moved, Unavailable) as fault:
                 log.warning("housekeeping.retried", reason=str(fault))
             await self._clock.sleep(self._clock.jittered(HOUSEKEEPING_SECONDS))
 

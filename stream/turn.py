@@ -77,9 +77,8 @@ class CatalogueCache:
         revision = await transaction.catalogue_revision()
         if revision != self._catalogue.revision:
             versions, interests = await transaction.definitions()
-            self._catalogue = compile_catalogue(
-                revision, versions, interests, self._catalogue.versions
-            )
+            compiled = compile_catalogue(revision, versions, interests, self._catalogue.versions)
+            self._catalogue = replace(compiled, audiences=await transaction.audiences())
         return self._catalogue
 
 

@@ -68,7 +68,7 @@ def case_of(scene: Scene, row: EventRow, **traces: Any) -> Case:
         traces=Traces(events=[row], **traces),
         runs=views,
         automations={key: version.name for key, version in versions.items()},
-        contact=scene.tables.contacts[row.contact_id],
+        contact=scene.tables.contacts[row.contact_id].scope(scene.tables.audiences),
     )
 
 

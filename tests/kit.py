@@ -240,6 +240,7 @@ class Scene:
         catalogue = compile_catalogue(
             tables.revision, tables.definitions, dict(tables.interest_since)
         )
+        catalogue = replace(catalogue, audiences=tables.audiences)
         events = [
             each for each in inputs if isinstance(each, Event) and is_applied(each, catalogue)
         ]

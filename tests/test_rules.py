@@ -13,12 +13,11 @@ RULES = frozenset(
         "E1 E2 E3 E4 E5 E6 E7",
         "D1 D2 D3",
         "I1 I2 I4 I6",
-        "S1 S2 S4 S5",
+        "S1 S2 S4 S5 S6",
         "W1 W2 W3 W4 W5 W8",
         "T1 T2",
-        "F1 F2 F3 F5 F6",
+        "F1 F2 F3 F4 F5 F6",
         "R1 R2 R3 R4",
-        "O5",
     )
     for rule in family.split()
 )

@@ -9,6 +9,7 @@ from uuid import UUID
 from handlers.decision import Cause, Outcome, Turn
 from handlers.evaluate import Scope
 from handlers.steps import KINDS
+from state.audience import Audiences
 from state.automation import Reentry, Step, Version
 from state.contact import Contact, Profile
 from state.template import parse_template
@@ -26,6 +27,7 @@ def turn(
     *,
     contact: Contact = ANN,
     templates: Mapping[str, object] | None = None,
+    audiences: Audiences | None = None,
     **scope: Mapping[str, object],
 ) -> Turn:
     """Return the turn of a step of this kind, at NOW, in a run that began an hour ago."""
@@ -51,13 +53,14 @@ def turn(
         step=step,
         version=version,
         contact=contact,
-        scope=Scope(contact=contact.scope(), **scope),
+        scope=Scope(contact=contact.scope(audiences or Audiences()), **scope),
         now=NOW,
         run_id=UUID(int=2),
         effect_key=EFFECT_KEY,
         occurrence=0,
         started_from=NOW - timedelta(hours=1),
         previous_at=NOW - timedelta(minutes=5),
+        audiences=audiences or Audiences(),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from handlers.explaining.hindsight import RunView
-from state.contact import Contact, contact_uuid
+from state.contact import contact_uuid
 from state.event import Coordinates, Event
 from state.moment import moment_text
 from state.reading import EventRow, Found, QuarantineRow, Traces
@@ -23,7 +23,8 @@ class Case:
 
     `asked` is the id or the place as it was asked for, `at` the place. `runs` are those that the
     findings name, those that found the event by look-back, and the contact's newest; `names` are
-    all names seen, `stopped` the stopped automations that would listen to the event.
+    all names seen, `stopped` the stopped automations that would listen to the event;
+    `contact` is what `contact.*` reads as of now.
     """
 
     asked: str
@@ -35,7 +36,7 @@ class Case:
     interest_since: Mapping[str, datetime] = field(default_factory=dict)
     names: Sequence[str] = ()
     stopped: Sequence[str] = ()
-    contact: Contact | None = None
+    contact: Mapping[str, object] = field(default_factory=dict)
     searched: Sequence[str] = ()
 
     @property

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from handlers.explaining.hindsight import RunView, judged_again, waits_of
 from handlers.explaining.trace import Check, approval_text, refusal_text, trigger_trace, wait_trace
-from state.contact import Contact
+from state.event import HOPS_MAX
 from state.moment import moment, moment_text
 from state.reading import EventRow
 
@@ -25,6 +25,7 @@ _REFUSALS = {
     "key_absent": "the payload lacks the business key that its re-entry policy names",
     "key_active": "a run with the same business key was under way",
     "capped": "the contact had too many runs of it under way",
+    "loop_limit": f"runs had caused it through more than {HOPS_MAX} hops, to stop a circle",
 }
 
 
@@ -49,7 +50,7 @@ def consider(
     event: EventRow,
     runs: Mapping[UUID, RunView],
     names: Mapping[UUID, str],
-    contact: Contact | None,
+    contact: Mapping[str, object],
 ) -> Considered:
     """Return what the event was held against.
 
@@ -92,7 +93,7 @@ class _Judge:
         event: EventRow,
         runs: Mapping[UUID, RunView],
         names: Mapping[UUID, str],
-        contact: Contact | None,
+        contact: Mapping[str, object],
     ) -> None:
         self._event = event
         self._runs = runs

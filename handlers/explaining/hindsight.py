@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from handlers.explaining.trace import Check, refusal_text, wait_trace
 from handlers.record import run_record
 from state.automation import Version
-from state.contact import Contact
 from state.moment import moment, moment_text
 from state.reading import EventRow, StoredRun
 
@@ -33,7 +32,7 @@ def waits_of(view: RunView) -> list[Document]:
 
 
 def judged_again(
-    event: EventRow, view: RunView, contact: Contact | None, known: frozenset[str]
+    event: EventRow, view: RunView, contact: Mapping[str, object], known: frozenset[str]
 ) -> Iterator[Document]:
     """Yield what a run's waits for this name say of the event; `known` are judged already."""
     if view.stored.run.trigger.key == event.key:
@@ -59,7 +58,7 @@ _Said = tuple[str, str, list[Check]]
 
 
 def _judged(
-    event: EventRow, view: RunView, wait: Document, contact: Contact | None
+    event: EventRow, view: RunView, wait: Document, contact: Mapping[str, object]
 ) -> _Said | None:
     """Judge the event against one wait, in the order in which the engine does (W1, W2, W3)."""
     run = view.stored.run

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from handlers.evaluate import Scope, evaluate
 from handlers.waits import arms_of
 from state.automation import Version
-from state.contact import Contact
 from state.reading import EventRow
 from state.run import Run
 
@@ -26,23 +25,23 @@ class Trace(NamedTuple):
     checks: list[Check]
 
 
-def trigger_trace(version: Version, event: EventRow, contact: Contact | None) -> Trace:
+def trigger_trace(version: Version, event: EventRow, contact: Mapping[str, object]) -> Trace:
     """Judge a trigger's filter on what is stored (rule O3)."""
     if version.trigger_filter is None:
         return Trace(True, [])
-    scope = Scope(event=event.payload, trigger=event.payload, contact=_scope(contact))
+    scope = Scope(event=event.payload, trigger=event.payload, contact=contact)
     verdict = evaluate(version.trigger_filter, scope)
     return Trace(verdict.holds, _as_of_now(verdict.checks))
 
 
 def wait_trace(
-    version: Version, run: Run, step_key: str, event: EventRow, contact: Contact | None
+    version: Version, run: Run, step_key: str, event: EventRow, contact: Mapping[str, object]
 ) -> Trace:
     """Judge a wait's filters on what is stored: the first arm that holds decides (rule O3)."""
     scope = Scope(
         event=event.payload,
         trigger=run.trigger.payload,
-        contact=_scope(contact),
+        contact=contact,
         steps=run.outputs,
     )
     checks: list[Check] = []
@@ -78,10 +77,6 @@ def refusal_text(checks: Sequence[Check]) -> str:
     """Return what made a filter false: the comparisons that did not hold."""
     failed = [check_text(check) for check in checks if not check["holds"]]
     return "; ".join(failed) or "its filter did not hold"
-
-
-def _scope(contact: Contact | None) -> Mapping[str, object]:
-    return {} if contact is None else contact.scope()
 
 
 def _as_of_now(checks: Iterable[Any]) -> list[Check]:

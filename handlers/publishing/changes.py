@@ -12,7 +12,7 @@ def changes(before: Definition, after: Definition) -> list[str]:
     """Return what a new definition changes, one line each; nothing where they are equal."""
     said = _differing("step", _by_key(before), _by_key(after))
     said += _differing("template", before.get("templates") or {}, after.get("templates") or {})
-    for part in ("reentry", "exit", "time_zone", "connections"):
+    for part in ("reentry", "exit", "time_zone", "connections", "segments", "topics"):
         if before.get(part) != after.get(part):
             said.append(f"{part} changed")
     return said

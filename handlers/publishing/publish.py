@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from handlers.publishing.audiences import check_audiences, declared_document, parse_declared
 from handlers.publishing.document import json_ready
 from handlers.publishing.drawing import Drawing, parse_drawing
 from handlers.publishing.graph import check_graph
 from handlers.publishing.references import check_references
+from state.audience import Audiences
 from state.name import parse_name
 from state.problem import Collector, Problem, ProblemsError, choose
 from state.zone import parse_zone
 
-_KEYS = ("name", "status", "reentry", "exit", "steps", "connections", "templates", "time_zone")
+_KEYS = (
+    "name",
+    "status",
+    "reentry",
+    "exit",
+    "steps",
+    "connections",
+    "templates",
+    "segments",
+    "topics",
+    "time_zone",
+)
 _STATUSES = ("enabled", "disabled")
 _OLD_NAMES = {
     "edges": "connections",
@@ -32,7 +45,8 @@ class Draft:
     """A valid automation: the definition to publish, JSON-ready, and whether to enable it.
 
     `definition` is `{name, reentry, exit, steps, connections, templates}`, every default spelled
-    out, with the stored templates it uses copied into it, and `time_zone` if one is written.
+    out, with the stored templates it uses copied into it; and `time_zone`, `segments` and `topics`
+    if they are written.
     """
 
     name: str
@@ -41,9 +55,13 @@ class Draft:
 
 
 def parse_automation(
-    raw: object, known_templates: Mapping[str, Mapping[str, object]] | None = None
+    raw: object,
+    known_templates: Mapping[str, Mapping[str, object]] | None = None,
+    known_audiences: Audiences | None = None,
 ) -> Draft:
-    """Return the draft that an automation file means; `known_templates` are those stored.
+    """Return the draft that an automation file means.
+
+    `known_templates` and `known_audiences` are what is stored, beside what the file defines itself.
 
     Raises:
         AutomationError: it cannot be published; says everything that is wrong with it.
@@ -59,13 +77,16 @@ def parse_automation(
     if time_zone is not None:
         found.attempt("time_zone", parse_zone, time_zone)
     drawing = parse_drawing(document, known_templates or {}, found)
+    declared = parse_declared(document, found)
     if drawing.steps:
         check_graph(drawing.steps, drawing.connections, found)
         check_references(drawing, found)
+        check_audiences(drawing, declared, known_audiences or Audiences(), found)
     found.check(AutomationError)
     assert name is not None
     assert is_enabled is not None
-    return Draft(name, _definition(name, document, drawing), is_enabled)
+    definition = {**_definition(name, document, drawing), **declared_document(declared)}
+    return Draft(name, definition, is_enabled)
 
 
 def _parse_document(raw: object) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator
 
-from handlers.decision import Fail, GoTo, Outcome, ProfileChange, Turn
+from handlers.decision import Emission, Fail, GoTo, Outcome, ProfileChange, Turn
 from handlers.evaluate import substitute
 from handlers.step import StepConfig, config_of, no_arms, unexpected
 from state.automation import DEFAULT_BRANCH
@@ -66,12 +66,16 @@ _FlagOrVar = Annotated[object, PlainValidator(lambda raw: _parse(raw, _is_flag))
 
 
 class Config(StepConfig):
-    """What to write. A name or a property that is null is cleared; what is left out stays."""
+    """What to write. A name or a property that is null is cleared; what is left out stays.
+
+    `emit` publishes what the step writes as a `contact.updated` (rule S6).
+    """
 
     first_name: _TextOrVar = None
     last_name: _TextOrVar = None
     unsubscribed: _FlagOrVar | None = None
     properties: Annotated[Mapping[str, object], PlainValidator(_parse_properties)] = {}
+    emit: bool = False
 
 
 arms = no_arms
@@ -92,7 +96,8 @@ def enter(turn: Turn) -> Outcome:
     misfits += [f"properties.{key}" for key, value in properties.items() if not _is_scalar(value)]
     if misfits:
         return Fail("value_invalid", f"of a wrong type: {', '.join(misfits)}", written)
-    return GoTo(input=written, change=ProfileChange(fields, properties))
+    emits = Emission("contact.updated", written) if config.emit else None
+    return GoTo(input=written, change=ProfileChange(fields, properties), emits=emits)
 
 
 resume = unexpected

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, PlainValidator
 
 from handlers.decision import Fail, Outcome, Send, Turn
-from handlers.message import SendConfig, compose, settle
+from handlers.message import SendConfig, compose, settle, topic_key
 from handlers.step import config_of, no_arms
 from state.automation import DEFAULT_BRANCH
 from state.effect import effect_id_of
@@ -60,6 +60,8 @@ def enter(turn: Turn) -> Outcome:
             "template": message.template,
         },
         input={"template": message.template, **given},
+        category=config.category,
+        topic=topic_key(turn, config),
     )
 
 

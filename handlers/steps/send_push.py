@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.decision import Fail, Outcome, Send, Turn
-from handlers.message import SendConfig, compose, settle
+from handlers.message import SendConfig, compose, settle, topic_key
 from handlers.step import config_of, no_arms
 from state.automation import DEFAULT_BRANCH
 from state.contact import contact_uuid
@@ -24,7 +24,8 @@ arms = no_arms
 
 def enter(turn: Turn) -> Outcome:
     """Compose the push; it is addressed to the contact, whose devices the sender knows."""
-    message = compose(turn, config_of(turn, Config))
+    config = config_of(turn, Config)
+    message = compose(turn, config)
     if isinstance(message, Fail):
         return message
     to = str(contact_uuid(turn.contact.contact_id))
@@ -37,6 +38,8 @@ def enter(turn: Turn) -> Outcome:
             "template": message.template,
         },
         input={"template": message.template},
+        category=config.category,
+        topic=topic_key(turn, config),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PlainValidator, model_validator
@@ -21,7 +20,6 @@ from handlers.step import (
 from state.automation import Arm
 from state.duration import Duration, DurationError, parse_duration
 from state.problem import Problem, ProblemsError
-from state.wall_clock import longest_in_days
 
 TYPE = "wait_for_event"
 BRANCHES = ("event_received", "timeout")
@@ -64,19 +62,6 @@ class Config(StepConfig):
 def arms(config: Config) -> tuple[Arm, ...]:
     """Return the one event that is waited for."""
     return (Arm(config.event_name, config.filter, "event_received", config.deliver or "all"),)
-
-
-def span_of(config: Config) -> timedelta:
-    """Return how far before its own entering a wait looks at most; 0: it counts from elsewhere.
-
-    A span by the calendar is as long as it can be anywhere, with a day for what clocks do.
-    """
-    since = config.since
-    if not isinstance(since, Duration):
-        return timedelta(0)
-    if since.is_exact:
-        return since.exact
-    return since.exact + timedelta(days=longest_in_days(since.months) + since.days + 1)
 
 
 def enter(turn: Turn) -> Outcome:

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from state.postgres import audit
+from state.postgres.audience_changes import declare
 from state.postgres.audit import Action
 from state.postgres.catalogue import bump_revision, lock_catalogue
 from state.postgres.codec import json_text, parsed
@@ -162,7 +163,9 @@ async def apply_automations(
     templates: Mapping[str, Mapping[str, object]],
     who: str,
 ) -> list[Applied]:
-    """Publish files all or none, with the templates written in them; say what each changed.
+    """Publish files all or none, with the templates, segments and topics written in them.
+
+    Return what each changed.
 
     A version is made only where the definition differs from the current one, and starts runs from
     now on; runs in progress stay on theirs (S1). The file says whether the automation is enabled.
@@ -172,7 +175,10 @@ async def apply_automations(
         kind = "push" if "title" in definition else "email"
         await session.run(PUT_TEMPLATE, alias, kind, json_text(definition), now)
     applied = [await _apply(session, one, Action(who, now)) for one in publications]
-    if any((one.change, one.state) != ("unchanged", "unchanged") for one in applied):
+    has_more = [await declare(session, one.definition, Action(who, now)) for one in publications]
+    if any(has_more) or any(
+        (one.change, one.state) != ("unchanged", "unchanged") for one in applied
+    ):
         await bump_revision(session)
     return applied
 

@@ -62,6 +62,7 @@ def profile_document(profile: Profile) -> dict[str, object]:
         "fields": profile.fields,
         "properties": profile.properties,
         "topics": profile.topics,
+        "segments": profile.segments,
         "stamps": profile.stamps,
     }
 
@@ -74,14 +75,17 @@ def read_profile(text: str | None) -> Profile:
 def profile_in(read: Mapping[str, Any]) -> Profile:
     """Return the profile that `profile_document` wrote."""
     stamps = {name: Stamp(instant(at), by) for name, (at, by) in read["stamps"].items()}
-    return Profile(read["fields"], read["properties"], read["topics"], stamps)
+    segments = read.get("segments", {})  # profiles of the first schema have none
+    return Profile(read["fields"], read["properties"], read["topics"], stamps, segments)
 
 
 # --- runs -----------------------------------------------------------------------------------------
 
 
 def trigger_document(trigger: Trigger) -> dict[str, object]:
-    """Return a trigger as it is stored."""
+    """Return a trigger as it is stored; most are caused by no run, and say nothing of it."""
+    is_caused = trigger.hops or trigger.caused_by
+    caused = {"hops": trigger.hops, "caused_by": trigger.caused_by} if is_caused else {}
     return {
         "key": trigger.key,
         "id": trigger.id,
@@ -91,6 +95,7 @@ def trigger_document(trigger: Trigger) -> dict[str, object]:
         "v": trigger.v,
         "coordinates": trigger.coordinates,
         "payload": trigger.payload,
+        **caused,
     }
 
 
@@ -105,6 +110,8 @@ def read_trigger(read: Mapping[str, Any]) -> Trigger:
         v=instant(read["v"]),
         coordinates=Coordinates(*read["coordinates"]),
         payload=read["payload"],
+        hops=read.get("hops", 0),
+        caused_by=read.get("caused_by"),
     )
 
 

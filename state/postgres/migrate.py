@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
+from typing import TypeVar
 
 import asyncpg
 
@@ -13,6 +16,15 @@ from state.postgres.leaves import Connection, ensure_partitions
 
 #: The advisory lock that migrations and new partitions take; any constant, but never another's.
 MIGRATION_LOCK = 0x7761_6974_0001
+
+#: How long a statement waits for a table's lock. Meanwhile all who come after it wait too, so it is
+#: well below the patience of workers' statements.
+LOCK_TIMEOUT = "2s"
+
+#: How often a migration that found a table in use, or was in a deadlock, is begun again, and how
+#: long the table's users have in between, in seconds.
+TRIES = 20
+PAUSE = 1.0
 
 CREATE_LEDGER = """
 create table if not exists schema_migrations (
@@ -27,6 +39,9 @@ LEDGER_EXISTS = "select to_regclass('schema_migrations') is not null"
 APPLIED = "select name, checksum from schema_migrations order by name"
 
 RECORD = "insert into schema_migrations values ($1, $2, clock_timestamp())"
+
+
+T = TypeVar("T")
 
 
 class MigrationError(Exception):
@@ -57,20 +72,19 @@ async def migrate(dsn: str) -> list[str]:
     """Bring the schema up to this code's and make partitions ahead; return the names applied.
 
     Any number may call it at once: each file is applied by one of them, in a transaction of its
-    own under an advisory lock, and recorded in that transaction.
+    own under an advisory lock, and recorded in that transaction. Workers may be at work: whoever
+    holds a table is waited for briefly and often, so that they are not held up for long.
 
     Raises:
-        MigrationError: an applied file was changed, or the database is newer than the code.
+        MigrationError: an applied file was changed, the database is newer than the code, or a table
+            was in use all the time.
     """
     connection = await asyncpg.connect(dsn, timeout=10, command_timeout=600)
     try:
         applied: list[str] = []
-        while (name := await _apply_next(connection, known_migrations())) is not None:
+        while (name := await _insist(lambda: _apply_next(connection))) is not None:
             applied.append(name)
-        async with connection.transaction():
-            await take_migration_lock(connection)
-            now: datetime = await connection.fetchval("select clock_timestamp()")
-            await ensure_partitions(connection, now)
+        await _insist(lambda: _make_partitions(connection))
         return applied
     finally:
         await connection.close(timeout=5)
@@ -90,7 +104,31 @@ async def pending(dsn: str) -> list[str]:
         await connection.close(timeout=5)
 
 
-async def _apply_next(connection: Connection, known: list[Migration]) -> str | None:
+async def _insist(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Make a transaction again until no other user of its tables is in the way."""
+    last: Exception | None = None
+    for _ in range(TRIES):
+        try:
+            return await attempt()
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+            last = error
+        await asyncio.sleep(PAUSE)
+    raise MigrationError(
+        f"a table was in use whenever it was to be changed ({last}): nothing of that migration was "
+        "done; end the long transactions that pg_stat_activity shows, or stop the workers, and "
+        "migrate again"
+    )
+
+
+async def _make_partitions(connection: Connection) -> None:
+    async with connection.transaction():
+        await take_migration_lock(connection)
+        now: datetime = await connection.fetchval("select clock_timestamp()")
+        await ensure_partitions(connection, now)
+
+
+async def _apply_next(connection: Connection) -> str | None:
+    known = known_migrations()
     async with connection.transaction():
         await take_migration_lock(connection)
         await connection.execute(CREATE_LEDGER)
@@ -108,7 +146,7 @@ async def take_migration_lock(connection: Connection) -> None:
     A statement that waits for a table's lock makes all who come after it wait too.
     """
     await connection.execute("select pg_advisory_xact_lock($1)", MIGRATION_LOCK)
-    await connection.execute("set local lock_timeout = '5s'")
+    await connection.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
     await connection.execute("set local statement_timeout = '300s'")
 
 

@@ -13,7 +13,7 @@ from state.turn import Withdrawn
 
 COLUMNS = (
     "effect_id", "run_id", "contact_id", "created_at", "due_at", "channel", "key", "step_key",
-    "recipient", "title", "message",
+    "recipient", "title", "message", "category", "topic",
 )  # fmt: skip
 
 #: A claim is a lease: the row is due again when it ends, for whoever comes first. One that comes
@@ -28,7 +28,7 @@ with due as materialized (
 update outbox set attempts = attempts + 1, claimed_by = $2, due_at = statement_timestamp() + $3
 from due where outbox.effect_id = due.effect_id
 returning outbox.effect_id, key, run_id, contact_id, step_key, channel, message, created_at,
-  attempts, was_unsure, withdrawn_why
+  attempts, was_unsure, withdrawn_why, category, topic
 """
 
 #: Only by who holds the claim: one that was overtaken must not wake another's effect. One that was
@@ -128,6 +128,7 @@ def _row(effect: Effect) -> tuple[object, ...]:
     return (
         effect.effect_id, effect.run_id, effect.contact_id, effect.created_at, effect.created_at,
         effect.channel, effect.key, effect.step_key, message["to"], title, json_text(message),
+        effect.category, effect.topic,
     )  # fmt: skip
 
 
@@ -204,4 +205,6 @@ def _effect(row: Record) -> Effect:
         channel=row["channel"],
         message=parsed(row["message"]),
         created_at=row["created_at"],
+        category=row["category"],
+        topic=row["topic"],
     )

@@ -8,10 +8,10 @@ from typing import Literal, NamedTuple
 
 from state.postgres.codec import json_text, parsed
 from state.postgres.session import Session
-from state.turn import Quarantined
+from state.turn import Emitted, Quarantined
 
 #: The role of an output topic; the configuration knows its name.
-Role = Literal["receipts", "dead-letters"]
+Role = Literal["receipts", "dead-letters", "events", "contacts"]
 
 #: How long a worker may take to publish what it took before another does.
 LEASE = timedelta(seconds=30)
@@ -52,9 +52,13 @@ async def save_outgoing(
     session: Session,
     receipts: Sequence[Mapping[str, object]],
     quarantined: Sequence[Quarantined],
+    emitted: Sequence[Emitted],
     now: datetime,
 ) -> None:
-    """Keep what a turn publishes: receipts by their event's id, dead letters as they came."""
+    """Keep what a turn publishes: receipts by their event's id, dead letters as they came.
+
+    Emitted events (rule S6) are keyed by their contact, as an event is whose producer is careful.
+    """
     if receipts:
         keys = [str(one["event_id"]).encode() for one in receipts]
         values = [json_text(one).encode() for one in receipts]
@@ -63,6 +67,11 @@ async def save_outgoing(
         values = [one.rejected.raw for one in quarantined]
         headers = json_text([dead_letter_headers(one) for one in quarantined])
         await session.run(ADD, now, "dead-letters", [None] * len(values), values, headers)
+    for role in dict.fromkeys(one.role for one in emitted):
+        documents = [one.document for one in emitted if one.role == role]
+        keys = [str(document["contact_id"]).encode() for document in documents]
+        values = [json_text(document).encode() for document in documents]
+        await session.run(ADD, now, role, keys, values, None)
 
 
 def dead_letter_headers(letter: Quarantined) -> list[tuple[str, str]]:

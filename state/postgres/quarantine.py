@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from state.event import trusted
 from state.postgres.codec import columns_of, optional_json
 from state.postgres.session import Session
 from state.turn import Quarantined
@@ -29,15 +30,17 @@ async def save_quarantined(
     """Set records aside and return the new ones; the same record again changes nothing."""
     if not letters:
         return []
-    rows = await session.rows(ADD, *columns_of(_row(one) for one in letters), stream_epoch, now)
+    rows = await session.rows(
+        ADD, *columns_of(_row(one, now) for one in letters), stream_epoch, now
+    )
     added = {tuple(row) for row in rows}
     return [one for one in letters if tuple(one.rejected.coordinates) in added]
 
 
-def _row(letter: Quarantined) -> tuple[object, ...]:
+def _row(letter: Quarantined, now: datetime) -> tuple[object, ...]:
     rejected = letter.rejected
     return (
-        *rejected.coordinates, rejected.recorded_at, rejected.reason, rejected.detail,
+        *rejected.coordinates, trusted(rejected.recorded_at, now), rejected.reason, rejected.detail,
         rejected.fingerprint, rejected.event_id, letter.winner, rejected.raw, rejected.sha256,
         optional_json(rejected.headers),
     )  # fmt: skip

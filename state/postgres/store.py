@@ -22,6 +22,7 @@ from state.postgres.offsets import Held, Stream, Touch
 from state.postgres.outgoing import Outgoing
 from state.postgres.runs import load_due, next_due_in
 from state.postgres.session import Session
+from state.postgres.suppressions import with_standings
 from state.postgres.transaction import PostgresTransaction
 from state.turn import Moved, PartitionState, Unavailable, Unknown
 
@@ -179,9 +180,10 @@ class PostgresStore:
             return await load_expired(session, age, limit)
 
     async def claim_effects(self, limit: int, lease: timedelta) -> list[Claimed]:
-        """Return due effects; nobody else gets them for a lease."""
+        """Return due effects, and how their contacts stand (F4); nobody else gets them now."""
         async with self._connected() as session:
-            return await outbox.claim_effects(session, limit, self._worker_id, lease)
+            claimed = await outbox.claim_effects(session, limit, self._worker_id, lease)
+            return await with_standings(session, self._keyring, claimed)
 
     async def postpone_effect(
         self, effect_id: UUID, due_in: timedelta, error: Mapping[str, object]

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from state.audience import Audiences
 from state.automation import StoredVersion
 from state.contact import Contact
 from state.event import Identifier
+from state.postgres.audiences import load_audiences, save_choices, save_memberships
 from state.postgres.audit import save_audited
 from state.postgres.catalogue import load_definitions, read_revision
 from state.postgres.closed_waits import load_closed_waits, save_closed_waits
@@ -24,6 +26,7 @@ from state.postgres.outgoing import save_outgoing
 from state.postgres.quarantine import save_quarantined
 from state.postgres.runs import load_runs, save_runs
 from state.postgres.session import Session
+from state.postgres.suppressions import save_suppressions
 from state.postgres.traces import count_names, save_duplicates, save_notes
 from state.turn import Changes, Claim, LockRequest, Moved, Need, Snapshot, StoredEvent
 
@@ -57,6 +60,10 @@ class PostgresTransaction:
     async def definitions(self) -> tuple[list[StoredVersion], dict[str, datetime]]:
         """Return the versions that are not retired, and since when each name is of interest."""
         return await load_definitions(self._session)
+
+    async def audiences(self) -> Audiences:
+        """Return the segments and topics there are, which change with the revision only."""
+        return await load_audiences(self._session)
 
     async def resolve(self, identifiers: Sequence[Identifier]) -> dict[Identifier, int]:
         """Return who holds which of these identifiers, without a lock."""
@@ -140,6 +147,8 @@ class PostgresTransaction:
         session, now, epoch = self._session, changes.now, self._stream.epoch
         await save_contacts(session, changes, self._own)
         await save_merges(session, changes.merges, epoch)
+        await save_memberships(session, list(changes.memberships.values()))
+        await save_choices(session, list(changes.choices.values()))
         await save_events(session, changes.events, now)
         await save_runs(session, changes.runs)
         await save_closed_waits(session, changes.closed_waits, changes.late)
@@ -151,8 +160,9 @@ class PostgresTransaction:
         await save_duplicates(session, changes.duplicates, epoch, now)
         await save_notes(session, changes.identity_notes, epoch, now)
         await count_names(session, changes.names)
+        await save_suppressions(session, self._keyring, changes.suppressions, now)
         await save_audited(session, changes.audited, now)
         letters = await save_quarantined(session, changes.quarantined, epoch, now)
-        await save_outgoing(session, changes.receipts, letters, now)
+        await save_outgoing(session, changes.receipts, letters, changes.emitted, now)
         await leave_mark(session, self._lane, self.turn, now)
         await advance(session, changes.positions, epoch, now)

@@ -137,6 +137,7 @@ class _DryRun(Exception):
 
 async def _applied(files: Sequence[Path], *, is_dry: bool) -> list[tuple[Applied, list[str]]]:
     """Apply the files; a dry run does the same and then takes it back."""
+    from state.postgres.audiences import load_audiences
     from state.postgres.automations import apply_automations, load_templates
     from stream.automation_files import prepare
 
@@ -144,7 +145,8 @@ async def _applied(files: Sequence[Path], *, is_dry: bool) -> list[tuple[Applied
     said: dict[str, list[str]] = {}
     try:
         async with access.operating(access.settings()) as session:
-            prepared = prepare(files, await load_templates(session))
+            known = await load_templates(session), await load_audiences(session)
+            prepared = prepare(files, *known)
             said = {
                 one.name: await _said(session, one.name, one.definition)
                 for one in prepared.publications

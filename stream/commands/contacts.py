@@ -12,6 +12,7 @@ from stream.commands.run_told import status_text
 from stream.trouble import Trouble
 
 if TYPE_CHECKING:
+    from state.audience import Audiences
     from state.contact import Contact
 
 Document = Mapping[str, Any]
@@ -47,6 +48,7 @@ def show(
 
 async def _shown(text: str) -> dict[str, Any]:
     from handlers.record import run_summary
+    from state.postgres.audiences import load_audiences
     from state.postgres.reading_contacts import contact_number_of, load_contact
     from state.postgres.reading_runs import Wanted, list_runs
 
@@ -54,13 +56,15 @@ async def _shown(text: str) -> dict[str, Any]:
     async with access.tables(access.settings()) as session:
         number = await contact_number_of(session, identifier)
         contact = None if number is None else await load_contact(session, number)
+        audiences = await load_audiences(session)
         if contact is None:
             raise Trouble(f"nobody is known by {text}: no event has named them yet")
         runs = await list_runs(session, Wanted(contact_id=number, limit=RUNS_SHOWN))
-    return _document(contact) | {"runs": [run_summary(stored) for stored in runs]}
+    runs_shown = [run_summary(stored) for stored in runs]
+    return _document(contact, audiences) | {"runs": runs_shown}
 
 
-def _document(contact: Contact) -> dict[str, Any]:
+def _document(contact: Contact, audiences: Audiences) -> dict[str, Any]:
     from state.contact import contact_uuid
     from state.moment import moment_text
 
@@ -80,6 +84,7 @@ def _document(contact: Contact) -> dict[str, Any]:
         ],
         "profile": {**fields, "properties": profile.properties},
         "consent": {"unsubscribed": profile.is_unsubscribed, "topics": profile.topics},
+        "segments": contact.segment_names(audiences),
     }
 
 
@@ -95,6 +100,7 @@ def _tell(contact: Document) -> None:
             **{f"properties.{key}": value for key, value in profile["properties"].items()},
             "unsubscribed": consent["unsubscribed"],
             "topics": ", ".join(topics),
+            "segments": ", ".join(contact["segments"]),
         }
     )
     terminal.say()

@@ -13,6 +13,7 @@ import typer
 
 from stream import access, terminal
 from stream.trouble import MISUSED, Trouble
+from stream.wire_form import Way, WireForm
 
 if TYPE_CHECKING:
     from state.event import Coordinates
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 
 #: How many bad lines of a file are named.
 LINES_NAMED = 10
+
+_Form = Annotated[
+    WireForm, typer.Option("--format", help="Plain JSON, or a CloudEvent in either mode.")
+]
+_Source = Annotated[
+    str | None, typer.Option(help="A CloudEvent's source; the topic if none is given.")
+]
 
 
 def publish(  # noqa: PLR0913 - each is an option of the command
@@ -44,11 +52,15 @@ def publish(  # noqa: PLR0913 - each is an option of the command
     file: Annotated[
         str | None, typer.Option(help="Events as JSON Lines, `-` for standard input.")
     ] = None,
+    form: _Form = WireForm.JSON,
+    source: _Source = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Publish an event, or a file of them; contact.* events go to the contacts topic.
 
     A file is checked as a whole before anything of it is published.
+
+    A CloudEvent whose source is the topic is the same event as a plain one of its id.
 
     Example: waitline publish order.completed --email ann@example.com --payload '{"total": 30}'
     """
@@ -63,17 +75,22 @@ def publish(  # noqa: PLR0913 - each is an option of the command
         "anonymous_id": anonymous_id,
     }
     given = {name: value for name, value in said.items() if value is not None}
+    way = _way(topic, form, source)
     if file is None:
-        _publish_one(given, payload, topic, as_json)
+        _publish_one(given, payload, way, as_json)
     elif given or payload is not None:
         raise Trouble("--file brings whole events: leave the other options out", MISUSED)
     else:
-        _publish_file(file, topic, as_json)
+        _publish_file(file, way, as_json)
 
 
-def _publish_one(
-    given: dict[str, Any], payload: str | None, topic: str | None, as_json: bool
-) -> None:
+def _way(topic: str | None, form: WireForm, source: str | None) -> Way:
+    if source is not None and form is WireForm.JSON:
+        raise Trouble("--source is a CloudEvent's: add --format cloudevents", MISUSED)
+    return Way(topic, form, source)
+
+
+def _publish_one(given: dict[str, Any], payload: str | None, way: Way, as_json: bool) -> None:
     from stream.announcement import BadEvent, check, fresh_id
     from stream.clock import SystemClock
 
@@ -84,7 +101,7 @@ def _publish_one(
     if payload is not None:
         document["payload"] = _payload(payload)
     try:
-        checked = check(document, config, clock.utc_now(), topic)
+        checked = check(document, config, clock.utc_now(), way)
     except BadEvent as error:
         raise Trouble(str(error), MISUSED) from None
     at = access.run(_send_one(config, checked))
@@ -94,11 +111,11 @@ def _publish_one(
         terminal.say(f"published {checked.event_id} to {at}")
 
 
-def _publish_file(file: str, topic: str | None, as_json: bool) -> None:
+def _publish_file(file: str, way: Way, as_json: bool) -> None:
     from stream.clock import SystemClock
 
     config = access.settings()
-    events = _checked_file(file, config, topic, SystemClock())
+    events = _checked_file(file, config, way, SystemClock())
     published = access.run(_send_all(config, events))
     if as_json:
         terminal.print_json({"published": published})
@@ -114,7 +131,7 @@ def _payload(text: str) -> object:
         raise Trouble(f"payload: not JSON: {error}", MISUSED) from None
 
 
-def _checked_file(file: str, config: Settings, topic: str | None, clock: Any) -> list[Checked]:
+def _checked_file(file: str, config: Settings, way: Way, clock: Any) -> list[Checked]:
     """Return the events of a file, all of them good."""
     from stream.announcement import BadEvent, check, fresh_id, read_lines
 
@@ -126,7 +143,7 @@ def _checked_file(file: str, config: Settings, topic: str | None, clock: Any) ->
             with_id = dict(document)
             if with_id.get("id") is None:
                 with_id["id"] = fresh_id(clock.new_id())
-            events.append(check(with_id, config, clock.utc_now(), topic))
+            events.append(check(with_id, config, clock.utc_now(), way))
         except BadEvent as error:
             bad.append(f"line {number}: {error}")
     if bad:
@@ -152,7 +169,7 @@ def _read(file: str) -> str:
 async def _send_one(config: Settings, event: Checked) -> Coordinates:
     record = event.record
     async with _publisher(config, {record.topic}) as publisher:
-        return await publisher.publish(record.topic, record.key, record.value)
+        return await publisher.publish(*record)
 
 
 async def _send_all(config: Settings, events: Sequence[Checked]) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from state.name import NAME_MAX
-from stream.decoding.document import parse, parse_object, quoted
+from stream.decoding.document import Said, parse, parse_object, quoted, refuse_nul
+from stream.decoding.envelope import Form
 from stream.decoding.unreadable import Unreadable, bad_field
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -24,33 +24,32 @@ ATTRIBUTES = {
     "email": "email",
     "phone": "phone",
     "anonymous_id": "anonymousid",
+    "caused_by": "causedby",
+    "hops": "hops",
 }
 
-_PREFIX = "ce_"
-_MEDIA_TYPE = "application/cloudevents"
+#: How the headers of the binary mode begin, and the content type of the structured one.
+PREFIX = "ce_"
+MEDIA_TYPE = "application/cloudevents"
+
+#: What a `causedby` text names, in this order, with slashes between: attributes hold no objects.
+CAUSE_PARTS = ("automation_id", "run_id", "step_key")
+
 _QUOTED = quoted((*ATTRIBUTES.values(), "specversion", "source", "data_base64"))
 
 
-class CloudEvent(NamedTuple):
-    """A CloudEvent as source and envelope; `labels` gives the fields their CloudEvents names."""
-
-    source: str
-    envelope: dict[str, object]
-    labels: Mapping[str, str]
-
-
-def read_cloudevent(headers: Headers, value: bytes) -> CloudEvent | None:
-    """Return the CloudEvent in a record, or None if the record does not say that it holds one.
+def read_cloudevent(headers: Headers, value: bytes) -> Form | None:
+    """Return the CloudEvent in a record, or None if its headers do not say that it holds one.
 
     Raises:
         Unreadable: it says so, and does not.
     """
     media_type = _media_type(headers)
-    if media_type.startswith(_MEDIA_TYPE):
-        if media_type != f"{_MEDIA_TYPE}+json":
-            raise bad_field("content-type", f"{_MEDIA_TYPE}+json")
-        return _structured(value)
-    if any(name.lower().startswith(_PREFIX) for name, _ in headers):
+    if media_type.startswith(MEDIA_TYPE):
+        if media_type != f"{MEDIA_TYPE}+json":
+            raise bad_field("content-type", f"{MEDIA_TYPE}+json")
+        return read_structured(value)
+    if any(name.lower().startswith(PREFIX) for name, _ in headers):
         return _binary(headers, value)
     return None
 
@@ -62,40 +61,56 @@ def _media_type(headers: Headers) -> str:
     return ""
 
 
-def _structured(value: bytes) -> CloudEvent:
+def is_structured(document: Mapping[str, object]) -> bool:
+    """Tell a CloudEvent by its body: SDKs there are that do not write the media type beside it.
+
+    What has no `event` is no plain event either.
+    """
+    return "event" not in document and "specversion" in document
+
+
+def read_structured(value: bytes) -> Form:
+    """Return the CloudEvent that a JSON text is.
+
+    Raises:
+        Unreadable: it is none.
+    """
     attributes = parse_object(value, _QUOTED)
+    said = Said(value, ("data",))
     if attributes.get("data_base64") is not None:
         if attributes.get("data") is not None:
             raise Unreadable("bad_field", "stands beside data_base64", "data")
-        attributes["data"] = _data(_base64(attributes["data_base64"]))
-    return _cloudevent(attributes, ATTRIBUTES)
+        said = Said(_base64(attributes["data_base64"]))
+        attributes["data"] = _data(said.text)
+    return _cloudevent(attributes, ATTRIBUTES, said)
 
 
-def _binary(headers: Headers, value: bytes) -> CloudEvent:
+def _binary(headers: Headers, value: bytes) -> Form:
     attributes: dict[str, object] = {}
     for name, text in headers:
-        attribute = name.lower().removeprefix(_PREFIX)
+        attribute = name.lower().removeprefix(PREFIX)
         if attribute == name.lower() or attribute not in _QUOTED or text is None:
             continue
         if attribute in attributes:
-            raise Unreadable("duplicate_key", "stands more than once", _PREFIX + attribute)
+            raise Unreadable("duplicate_key", "stands more than once", PREFIX + attribute)
         attributes[attribute] = _text(attribute, text)
     attributes["data"] = _data(value)
-    labels = {field: _PREFIX + name for field, name in ATTRIBUTES.items() if field != "payload"}
-    return _cloudevent(attributes, {**labels, "payload": "data"})
+    attributes["hops"] = _number(attributes.get("hops"))
+    labels = {field: PREFIX + name for field, name in ATTRIBUTES.items() if field != "payload"}
+    return _cloudevent(attributes, {**labels, "payload": "data"}, Said(value))
 
 
 def _text(attribute: str, raw: bytes) -> str:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        raise Unreadable("not_utf8", "expected UTF-8", _PREFIX + attribute) from None
+        raise Unreadable("not_utf8", "expected UTF-8", PREFIX + attribute) from None
     if "\x00" in text:
-        raise Unreadable("bad_character", "the NUL character", _PREFIX + attribute)
+        raise Unreadable("bad_character", "the NUL character", PREFIX + attribute)
     return text
 
 
-def _cloudevent(attributes: Mapping[str, object], labels: Mapping[str, str]) -> CloudEvent:
+def _cloudevent(attributes: Mapping[str, object], labels: Mapping[str, str], said: Said) -> Form:
     prefix = labels["id"].removesuffix("id")
     if attributes.get("specversion") != "1.0":
         raise bad_field(f"{prefix}specversion", "1.0")
@@ -104,12 +119,36 @@ def _cloudevent(attributes: Mapping[str, object], labels: Mapping[str, str]) -> 
         raise bad_field(f"{prefix}source", f"a string of 1 to {NAME_MAX} characters")
     if attributes.get("id") is None:
         raise bad_field(f"{prefix}id", "an id, which CloudEvents requires")
-    envelope = {field: attributes.get(name) for field, name in ATTRIBUTES.items()}
-    return CloudEvent(source, envelope, labels)
+    document = {field: attributes.get(name) for field, name in ATTRIBUTES.items()}
+    document["caused_by"] = _cause(document["caused_by"], labels["caused_by"])
+    return Form(source, document, labels, said)
+
+
+def _cause(text: object, label: str) -> object:
+    """Return what a `causedby` says as the envelope says it."""
+    if text is None:
+        return None
+    parts = text.split("/", len(CAUSE_PARTS) - 1) if isinstance(text, str) else []
+    if len(parts) < len(CAUSE_PARTS) or not all(0 < len(part) <= NAME_MAX for part in parts):
+        raise bad_field(label, "automation id, run id and step key, with slashes between")
+    return dict(zip(CAUSE_PARTS, parts, strict=True))
+
+
+def _number(text: object) -> object:
+    """Return the number that a header's text is, or the text."""
+    is_short_number = type(text) is str and len(text) < 4 and text.isascii() and text.isdigit()
+    return int(str(text)) if is_short_number else text
 
 
 def _data(text: bytes) -> object:
-    return parse(text) if text else None
+    if not text:
+        return None
+    try:
+        data = parse(text)
+    except Unreadable as error:
+        raise Unreadable(error.reason, error.problem, "data") from None
+    refuse_nul(text, {"data": data})
+    return data
 
 
 def _base64(text: object) -> bytes:

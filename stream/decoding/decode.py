@@ -19,10 +19,15 @@ from state.event import (
     Rejected,
     Tombstone,
 )
-from stream.decoding.cloudevents import read_cloudevent
+from stream.decoding.cloudevents import (
+    Headers,
+    is_structured,
+    read_cloudevent,
+    read_structured,
+)
 from stream.decoding.contact_events import read_contact_payload
-from stream.decoding.document import canonical, parse_object, quoted
-from stream.decoding.envelope import NAMES, Envelope, is_id, read_envelope
+from stream.decoding.document import Said, canonical, parse_object, quoted
+from stream.decoding.envelope import NAMES, Form, is_id, read_envelope
 from stream.decoding.unreadable import Remains, Unreadable
 
 #: How large a record may be: key, value and headers together (rule E6).
@@ -96,22 +101,19 @@ def decode(record: RawRecord, sources: Sources) -> Decoded:
     if value is None:
         return Tombstone(_coordinates(record), _recorded_at(record.timestamp))
     headers: Evidence = ()
-    cloudevent = document = None
+    form = None
     try:
         if raw_headers:
             headers = _evidence(raw_headers)
         if isinstance(value, Remains):
             raise Unreadable("unreadable_record", value.problem)
-        if len(value) + len(record.key or b"") + sum(map(_header_size, raw_headers)) > RECORD_MAX:
-            raise Unreadable("too_large", f"expected at most {RECORD_MAX} bytes")
-        if raw_headers:
-            cloudevent = read_cloudevent(raw_headers, value)
-        document = parse_object(value, _QUOTED) if cloudevent is None else cloudevent.envelope
-        source = record.topic if cloudevent is None else cloudevent.source
-        return _event(record, sources, source, read_envelope(document), headers)
+        if len(value) + len(record.key or b"") + _size(raw_headers) > RECORD_MAX:
+            raise Unreadable("too_large", f"expected a record of at most {RECORD_MAX} bytes")
+        form = _form(record.topic, raw_headers, value)
+        return _event(record, sources, form, headers)
     except Unreadable as unreadable:
-        labels = {} if cloudevent is None else cloudevent.labels
-        claimed_id = None if document is None else document.get("id")
+        labels = {} if form is None else form.labels
+        claimed_id = None if form is None else form.document.get("id")
         return _rejected(record, unreadable.relabelled(labels), headers, claimed_id)
     except Exception as error:  # noqa: BLE001 - a bug here costs one record, never its partition
         return _rejected(record, Unreadable("decoder_error", type(error).__name__), headers, None)
@@ -129,25 +131,30 @@ def coordinates_key(stream_epoch: str, coordinates: Coordinates) -> UUID:
     return _uuid(text.encode())
 
 
-def _event(
-    record: RawRecord,
-    sources: Sources,
-    source: str,
-    envelope: Envelope,
-    headers: Evidence,
-) -> Event:
-    event_id, name, occurred_at, identifiers, payload = envelope
+def _form(topic: str, headers: Headers, value: bytes) -> Form:
+    cloudevent = read_cloudevent(headers, value) if headers else None
+    if cloudevent is not None:
+        return cloudevent
+    document = parse_object(value, _QUOTED)
+    if is_structured(document):
+        return read_structured(value)
+    return Form(topic, document, {}, Said(value, ("payload",)))
+
+
+def _event(record: RawRecord, sources: Sources, form: Form, headers: Evidence) -> Event:
+    envelope = read_envelope(form.document)
+    event_id, name, occurred_at, identifiers, payload, hops, caused_by = envelope
     is_contact_event = record.topic in sources.contact_topics
     if is_contact_event:
-        payload = read_contact_payload(name, payload)
+        payload = read_contact_payload(name, payload, form.said)
     payload_bytes = canonical(payload) if payload else b"{}"
     coordinates = _coordinates(record)
     recorded_at = _recorded_at(record.timestamp)
     return Event(
         key=coordinates_key(sources.stream_epoch, coordinates)
         if event_id is None
-        else event_key(source, event_id),
-        source=source,
+        else event_key(form.source, event_id),
+        source=form.source,
         id=str(coordinates) if event_id is None else event_id,
         name=name,
         occurred_at=recorded_at if occurred_at is None else occurred_at,
@@ -161,12 +168,17 @@ def _event(
         is_contact_event=is_contact_event,
         headers=headers,
         raw=record.value or b"",
+        hops=hops,
+        caused_by=caused_by,
     )
 
 
-def _header_size(header: tuple[str, bytes | None]) -> int:
-    name, text = header
-    return len(name) + len(text or b"")
+def _size(headers: Headers) -> int:
+    """Return how many bytes headers take in a record, where each has two lengths beside it."""
+    if not headers:
+        return 0
+    names = "".join([name for name, _ in headers])
+    return 2 * len(headers) + len(names.encode()) + sum([len(text or b"") for _, text in headers])
 
 
 def _coordinates(record: RawRecord) -> Coordinates:

@@ -11,15 +11,33 @@ from state import instant
 from state.event import KINDS, Identifier
 from state.identifier import IDENTIFIER_MAX, IdentifierError, normalise
 from state.name import NAME_MAX
+from stream.decoding.document import Said
 from stream.decoding.unreadable import Unreadable, bad_field
 
 #: Every key that is read; all others are ignored (rule E2).
-NAMES = ("id", "event", "occurred_at", "payload", *KINDS)
+NAMES = ("id", "event", "occurred_at", "payload", *KINDS, "caused_by", "hops")
+
+#: What names the run that caused an event, and through how many it may say that it was (rule S6).
+CAUSE = ("run_id", "step_key", "automation_id")
+HOPS_READ_MAX = 255
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NAME = f"a string of 1 to {NAME_MAX} characters, no control characters"
 _ID = f"a string of 1 to {NAME_MAX} characters"
 _IDENTIFIER = f"a string of 1 to {IDENTIFIER_MAX} characters"
+
+
+class Form(NamedTuple):
+    """An event in one of the forms on the wire (rule E2).
+
+    `document` has the envelope's own keys, `labels` the form's words for those that have another;
+    `said` is the payload as it was written.
+    """
+
+    source: str
+    document: Mapping[str, object]
+    labels: Mapping[str, str]
+    said: Said
 
 
 class Envelope(NamedTuple):
@@ -30,6 +48,8 @@ class Envelope(NamedTuple):
     occurred_at: datetime | None
     identifiers: tuple[Identifier, ...]
     payload: dict[str, object]
+    hops: int = 0
+    caused_by: Mapping[str, object] | None = None
 
 
 def read_envelope(document: Mapping[str, object]) -> Envelope:
@@ -54,6 +74,8 @@ def read_envelope(document: Mapping[str, object]) -> Envelope:
         None if occurred_at is None else _read_instant(occurred_at),
         _read_identifiers(document),
         payload or {},
+        _read_hops(document.get("hops")),
+        _read_cause(document.get("caused_by")),
     )
 
 
@@ -63,12 +85,32 @@ def is_id(value: object) -> TypeGuard[str]:
 
 
 def _read_instant(value: object) -> datetime:
-    if type(value) is str:
-        try:
-            return instant.parse_instant(value)
-        except instant.InstantError:
-            pass
-    raise bad_field("occurred_at", instant.EXPECTED)
+    if type(value) is not str:
+        raise bad_field("occurred_at", instant.EXPECTED)
+    try:
+        return instant.parse_instant(value)
+    except instant.InstantError as error:
+        raise bad_field("occurred_at", str(error)) from None
+
+
+def _read_hops(value: object) -> int:
+    if value is None:
+        return 0
+    if type(value) is not int or not 0 <= value <= HOPS_READ_MAX:
+        raise bad_field("hops", f"an integer from 0 to {HOPS_READ_MAX}")
+    return value
+
+
+def _read_cause(value: object) -> Mapping[str, object] | None:
+    """Return the run that caused an event; what else stands there is left out (rule E2)."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise bad_field("caused_by", f"an object of {', '.join(CAUSE)}")
+    for name in CAUSE:
+        if not is_id(value.get(name)):
+            raise bad_field(f"caused_by.{name}", _ID)
+    return {name: value[name] for name in CAUSE}
 
 
 def _read_identifiers(document: Mapping[str, object]) -> tuple[Identifier, ...]:

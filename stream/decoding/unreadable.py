@@ -3,7 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Literal, Self, get_args
+
+#: Why a record is rejected: all the reasons there are (rule E5).
+Reason = Literal[
+    "empty",  # no bytes at all, which is not the same as none: that is a tombstone
+    "unreadable_record",  # not built as Kafka's records are
+    "too_large",
+    "not_utf8",
+    "not_json",
+    "not_an_object",
+    "too_deep",
+    "bad_number",
+    "bad_character",
+    "duplicate_key",
+    "bad_field",
+    "no_identifier",
+    "not_a_contact_event",
+    "decoder_error",  # a mistake of the decoder's own
+]
+REASONS: frozenset[str] = frozenset(get_args(Reason))
 
 
 class Unreadable(Exception):
@@ -13,9 +32,9 @@ class Unreadable(Exception):
     must group under one fingerprint.
     """
 
-    def __init__(self, reason: str, problem: str, field: str = "") -> None:
+    def __init__(self, reason: Reason, problem: str, field: str = "") -> None:
         super().__init__(reason, problem, field)
-        self.reason = reason
+        self.reason: Reason = reason
         self.problem = problem
         self.field = field
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
@@ -11,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PlainValidator,
     RootModel,
     StringConstraints,
     model_validator,
@@ -22,6 +24,7 @@ from state.identifier import IDENTIFIER_MAX, IdentifierError, is_email_address, 
 from state.instant import EXPECTED, InstantError, parse_instant
 from state.name import NAME_MAX
 from state.zone import zone_names
+from stream.decoding.envelope import HOPS_READ_MAX
 
 
 def _expected(what: str) -> PydanticCustomError:
@@ -82,12 +85,34 @@ _TimeZone = Annotated[str, AfterValidator(_time_zone)]
 _Scalar = str | bool | int | float | None
 
 
+def _properties(value: object) -> object:
+    """See to it by hand: pydantic would report each of ten thousand wrong values, which takes long.
+
+    Raises:
+        PydanticCustomError: it is not an object of short names and scalars.
+    """
+    is_flat = type(value) is dict and all(
+        0 < len(name) <= NAME_MAX and type(each) in _SCALARS and each not in _ENDLESS
+        for name, each in value.items()
+    )
+    if not is_flat:
+        raise _expected(f"an object of strings, numbers, booleans and nulls {_UNDER}")
+    return value
+
+
+_SCALARS = frozenset({str, bool, int, float, type(None)})
+_ENDLESS = frozenset({math.inf, -math.inf})
+_Properties = Annotated[
+    dict[str, JsonValue],
+    PlainValidator(_properties, json_schema_input_type=dict[_Id, _Scalar]),
+]
+_UNDER = f"under names of 1 to {NAME_MAX} characters"
+
+
 class _Form(BaseModel):
     """What all forms share: types are never coerced, unknown keys are ignored, null is absent."""
 
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="ignore", allow_inf_nan=False, validate_by_name=True
-    )
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 def _one_of(names: Iterable[str]) -> dict[str, JsonValue]:
@@ -123,6 +148,18 @@ class Identifiers(_Form):
         return self
 
 
+class CausedBy(_Form):
+    """The step of a run that caused an event (rule S6)."""
+
+    run_id: _Id
+    step_key: _Id
+    automation_id: _Id
+
+
+_Hops = Annotated[int, Field(ge=0, le=HOPS_READ_MAX)]
+_HOPS = "Through how many runs it was caused; beyond 8 it starts none."
+
+
 class _Envelope(Identifiers):
     """What events and contact events share."""
 
@@ -132,6 +169,8 @@ class _Envelope(Identifiers):
     occurred_at: _Instant | None = Field(
         None, description="When it happened, with an offset; absent: when it was recorded."
     )
+    caused_by: CausedBy | None = Field(None, description="The step of a run that caused it.")
+    hops: _Hops | None = Field(None, description=_HOPS)
 
 
 class Event(_Envelope):
@@ -143,6 +182,14 @@ class Event(_Envelope):
     )
 
 
+def _cause(value: str) -> str:
+    parts = value.split("/", 2)
+    if len(parts) < 3 or not all(0 < len(part) <= NAME_MAX for part in parts):
+        raise _expected("automation id, run id and step key, with slashes between")
+    return value
+
+
+_Cause = Annotated[str, AfterValidator(_cause)]
 _EXTENSIONS = tuple(kind.replace("_", "") for kind in KINDS)
 
 
@@ -165,6 +212,10 @@ class CloudEvent(_Form):
     email: _Email | None = None
     phone: _Phone | None = None
     anonymousid: _AnonymousId | None = None
+    causedby: _Cause | None = Field(
+        None, description="What caused it: automation id, run id, step key, with slashes between."
+    )
+    hops: _Hops | None = Field(None, description=_HOPS)
 
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:
@@ -182,9 +233,7 @@ class ContactProfile(_Form):
     external_id: _ExternalId | None = None
     time_zone: _TimeZone | None = Field(None, description="An IANA name, such as Europe/Paris.")
     unsubscribed: bool | None = Field(None, description="True unsubscribes, false resubscribes.")
-    properties: dict[_Id, _Scalar] | None = Field(
-        None, description="Your own fields; null clears one."
-    )
+    properties: _Properties | None = Field(None, description="Your own fields; null clears one.")
 
 
 class ContactMerge(_Form):

@@ -34,6 +34,9 @@ class Recorder:
         await asyncio.to_thread(self._write, effect)
         return Accepted(provider_id=f"recorder:{effect.effect_id}")
 
+    async def close(self) -> None:
+        """Do nothing: a folder is not kept open."""
+
     def _write(self, effect: Effect) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         is_email = effect.channel == "email"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from state.effect import Effect
+from state.effect import Channel, Effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +57,11 @@ class Sender(Protocol):
     async def send(self, effect: Effect) -> Outcome:
         """Send one message; what it raises, or a time that runs out, counts as `Unsure`."""
         ...
+
+    async def close(self) -> None:
+        """Let go of connections; nothing is sent afterwards."""
+        ...
+
+
+#: Who sends what.
+Senders = Mapping[Channel, Sender]

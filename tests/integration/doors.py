@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from handlers.world import Rules
+from state.effect import Channel
 from state.event import Coordinates, Decoded
 from state.postgres.store import PostgresStore
 from state.postgres.transaction import PostgresTransaction
@@ -20,6 +21,7 @@ from stream.decoding.decode import Sources, decode
 from stream.processor import Processor
 from stream.relay import Relay, RelayLimits
 from stream.senders.recorder import Recorder
+from stream.senders.sender import Senders
 from stream.telemetry import Counters
 from stream.wake import Wake
 from tests.records import Record
@@ -109,14 +111,20 @@ class Door:
 
 @asynccontextmanager
 async def open_door(
-    database: str, name: str, *partitions: Partition, folder: Path, rules: Rules = PLAIN
+    database: str,
+    name: str,
+    *partitions: Partition,
+    folder: Path,
+    rules: Rules = PLAIN,
+    senders: Senders | None = None,
 ) -> AsyncIterator[Door]:
-    """Open a worker's door onto a database, owning these partitions."""
+    """Open a worker's door onto a database, owning these partitions; by default it records."""
     store = await PostgresStore.open(database, worker_id=name)
     clock, counters = SystemClock(), Counters()
     processor = Processor(store, rules, clock, counters)
     limits = RelayLimits(concurrency=200)
-    relay = Relay(store, processor, Recorder(folder), clock, counters, limits)
+    senders = senders or dict.fromkeys(get_args(Channel), Recorder(folder))
+    relay = Relay(store, processor, senders, clock, counters, limits)
     door = Door(store, processor, counters, relay, Wake(store, processor, clock))
     try:
         await door.take(*partitions)

@@ -18,6 +18,7 @@ from state.turn import (
     Seen,
     StoredEvent,
 )
+from stream.decoding.decode import TIME_UNKNOWN
 from tests.stored import AT, email, event, look, new_contact, record, rejected, rows, save
 
 
@@ -144,6 +145,16 @@ async def test_a_record_is_set_aside_with_its_bytes_and_told_of(
         "waitline-offset": b"5",
         "waitline-sha256": hashlib.sha256(raw).hexdigest().encode(),
     }
+
+
+async def test_a_record_without_a_usable_time_was_set_aside_now(
+    store: PostgresStore, database: str
+) -> None:
+    """E1: recorded more than 5 minutes ahead of now is recorded now, in quarantine too."""
+    ahead = replace(rejected(4), recorded_at=TIME_UNKNOWN)
+    await save(store, [], quarantined=[Quarantined(ahead), Quarantined(rejected(5))])
+    found = 'select recorded_at = quarantined_at from quarantine order by "offset"'
+    assert await rows(database, found) == [(True,), (False,)]
 
 
 async def test_receipts_go_out_in_order_under_the_ids_of_their_events(

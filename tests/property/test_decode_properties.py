@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from state.event import KINDS, Coordinates, Event, Rejected, Tombstone
 from stream.decoding.cloudevents import ATTRIBUTES
 from stream.decoding.decode import RECORD_MAX, Sources, decode
+from stream.decoding.envelope import CAUSE, HOPS_READ_MAX
 from stream.decoding.schemas import schemas
 from stream.decoding.wire import CloudEvent, ContactEvent, Event as EventForm
 from tests.records import Record, event_record
@@ -55,6 +56,10 @@ GOOD: dict[str, st.SearchStrategy[object]] = {
     "email": st.emails() | st.sampled_from([" ANN@example.com ", "null", "Andre\u0301@e.com"]),
     "phone": st.sampled_from(["+33612345678", "0033 612 345 678", "+1 (555) 010-9999"]),
     "anonymous_id": short,
+    "caused_by": st.fixed_dictionaries(
+        {name: st.sampled_from(["a", "b/c", "x" * 255]) for name in CAUSE}, optional={"more": texts}
+    ),
+    "hops": st.integers(0, HOPS_READ_MAX),
 }
 BAD: dict[str, st.SearchStrategy[object]] = {
     "id": st.sampled_from(["", "i" * 256]),
@@ -66,6 +71,14 @@ BAD: dict[str, st.SearchStrategy[object]] = {
     "email": st.sampled_from(["", " ", "@" * 513]),
     "phone": st.sampled_from(["12", "+0123456789", "0033", "+1234567890123456"]),
     "anonymous_id": st.sampled_from(["", "\t"]),
+    "caused_by": st.sampled_from([{}, [], "a/b/c", dict.fromkeys(CAUSE, ""), dict.fromkeys(CAUSE)]),
+    "hops": st.sampled_from([-1, 256, 1.0, True, "1"]),
+}
+
+#: Attributes of CloudEvents hold no objects, so what caused it is a text.
+ATTRIBUTES_GOOD = GOOD | {"caused_by": st.sampled_from(["a/b/c", "a/b/c/d", "a/b/" + "x" * 255])}
+ATTRIBUTES_BAD = BAD | {
+    "caused_by": st.sampled_from(["", "a/b", "//", "a/b/", "a/b/" + "x" * 256, {}, 7])
 }
 
 
@@ -99,12 +112,12 @@ envelopes = documents(["event", "email"]) | documents(["event"])
 cloudevents = documents(
     ["specversion", "source", "id", "type", "email"],
     {
-        **renamed(GOOD, ATTRIBUTES),
+        **renamed(ATTRIBUTES_GOOD, ATTRIBUTES),
         "specversion": st.just("1.0"),
         "source": st.sampled_from(["/shop", "s" * 255]),
     },
     {
-        **renamed(BAD, ATTRIBUTES),
+        **renamed(ATTRIBUTES_BAD, ATTRIBUTES),
         "specversion": st.just("0.3"),
         "source": st.sampled_from(["", "s" * 256]),
     },

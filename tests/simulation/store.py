@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import NamedTuple
 from uuid import UUID
 
+from state.audience import Audiences
 from state.automation import StoredVersion
 from state.contact import Link
 from state.effect import Claimed
@@ -87,6 +88,10 @@ class SimTransaction:
     async def definitions(self) -> tuple[list[StoredVersion], dict[str, datetime]]:
         await self._statement()
         return list(self._tables.definitions), dict(self._tables.interest_since)
+
+    async def audiences(self) -> Audiences:
+        await self._statement()
+        return self._tables.audiences
 
     async def resolve(self, identifiers: Sequence[Identifier]) -> dict[Identifier, int]:
         await self._statement()
@@ -284,6 +289,7 @@ class SimStore:
                     row.attempts + 1,
                     bool(row.claimed_by or row.is_unsure),
                     row.withdrawn,
+                    self._tables.standing(row.effect),
                 )
             )
             row.attempts += 1

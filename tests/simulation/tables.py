@@ -17,7 +17,7 @@ from uuid import UUID
 
 from state.automation import StoredVersion
 from state.contact import Contact, Link, Profile, contact_number, in_order
-from state.effect import Answer, Effect, withdrawal
+from state.effect import Answer, Effect, Standing, withdrawal
 from state.event import Coordinates, Identifier
 from state.merge import Merge
 from state.run import Run, Sending, Sleeping, Waiting
@@ -41,6 +41,7 @@ from state.turn import (
     StoredEvent,
     Withdrawn,
 )
+from tests.simulation.audiences import AudienceTables
 
 #: An owner that said nothing for so long counts as gone; shorter than the cap, as in earnest.
 SILENT_AFTER = timedelta(seconds=8)
@@ -88,7 +89,7 @@ class Commit(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tables:
+class Tables(AudienceTables):
     revision: int = 0
     definitions: list[StoredVersion] = field(default_factory=list)
     interest_since: dict[str, datetime] = field(default_factory=dict)
@@ -200,6 +201,10 @@ class Tables:
             and record.v >= need.floor
         ]
 
+    def standing(self, effect: Effect) -> Standing:
+        home = self.merged.get(effect.contact_id, effect.contact_id)
+        return self.standing_of(effect, self.contacts.get(home))
+
     def due(self, now: datetime, limit: int, *, include_held: bool) -> list[tuple[int, UUID]]:
         due = [(due_of(run), run) for run in self.runs.values()]
         over = [(due_at, run) for due_at, run in due if due_at is not None and due_at <= now]
@@ -236,6 +241,7 @@ class Tables:
         self._write_waits(changes)
         self.enrolments.update(changes.enrolments)
         self._write_outbox(changes)
+        self.write_audiences(changes, self._effects(changes))
         for duplicate in changes.duplicates:
             self.duplicates.setdefault(duplicate.coordinates, duplicate)
         for quarantined in changes.quarantined:
@@ -312,6 +318,12 @@ class Tables:
             assert (late.run_id, late.step_key) in self.closed_waits, "only a closed wait is late"
             assert (late.run_id, late.step_key) not in self.late, "the first late event is kept"
             self.late[late.run_id, late.step_key] = late
+
+    def _effects(self, changes: Changes) -> dict[UUID, Effect]:
+        if not changes.suppressions:
+            return {}
+        sent = {message_id: one.effect for message_id, one in self.messages.items()}
+        return sent | {message_id: row.effect for message_id, row in self.outbox.items()}
 
     def _write_outbox(self, changes: Changes) -> None:
         for effect in changes.effects:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 from handlers.world import Rules
+from state.effect import Channel
 from state.turn import Moved, Unavailable
 from stream.consuming.batches import Batch, Slice
 from stream.consuming.watermark import Watermark
@@ -49,8 +51,8 @@ class Worker:
         self.store = SimStore(database, process)
         self.processor = Processor(self.store, rules, clock, self.counters)
         self.wake = Wake(self.store, self.processor, clock)
-        sender = SimSender(provider, process)
-        self.relay = Relay(self.store, self.processor, sender, clock, self.counters, limits)
+        senders = dict.fromkeys(get_args(Channel), SimSender(provider, process))
+        self.relay = Relay(self.store, self.processor, senders, clock, self.counters, limits)
         self._log = log
         self._clock = clock
         self._wanted: frozenset[Partition] = frozenset()

@@ -20,6 +20,7 @@ from stream.cli import invoke
 from stream.clock import SystemClock
 from stream.config import Settings
 from stream.inquiry import parse_place
+from stream.wire_form import Way
 from tests.kit import NOW
 
 ROOT = Path(__file__).parents[2]
@@ -282,13 +283,13 @@ def test_contact_events_go_to_the_contacts_topic() -> None:
     assert ordinary.record.key == b"c-1"
     contact = check(document | {"event": "contact.updated"}, Settings(), NOW)
     assert contact.record.topic == "waitline.contacts"
-    other = check(document | {"event": "contact.updated"}, Settings(), NOW, "other")
+    other = check(document | {"event": "contact.updated"}, Settings(), NOW, Way("other"))
     assert other.record.topic == "other"
 
 
 def test_what_the_engine_would_set_aside_is_not_published() -> None:
     with pytest.raises(BadEvent, match="event: expected one of contact"):
-        check({"event": "x", "email": "a@x.io"}, Settings(), NOW, "waitline.contacts")
+        check({"event": "x", "email": "a@x.io"}, Settings(), NOW, Way("waitline.contacts"))
     with pytest.raises(BadEvent, match="at most 262144 bytes"):
         check({"event": "x", "email": "a@x.io", "payload": {"a": "x" * 300_000}}, Settings(), NOW)
 

@@ -160,7 +160,7 @@ def test_a_null_value_is_a_tombstone_whatever_the_headers() -> None:
         (structured(minimal(data_base64="!")), "bad_field", "data_base64: expected base64"),
         (structured(minimal(data_base64="é")), "bad_field", "data_base64: expected base64"),
         (structured(minimal(data_base64=1)), "bad_field", "data_base64: expected base64"),
-        (structured(minimal(data_base64="/w==")), "not_utf8", "expected UTF-8"),
+        (structured(minimal(data_base64="/w==")), "not_utf8", "data: expected JSON in UTF-8"),
         (structured(minimal(email=None)), "no_identifier", "expected at least one"),
         (structured(minimal(email=None, externalid=7)), "bad_field", "externalid: expected"),
         (structured([minimal()]), "not_an_object", "expected a JSON object"),
@@ -182,8 +182,8 @@ def test_a_null_value_is_a_tombstone_whatever_the_headers() -> None:
         (binary(email=b"a\x00b"), "bad_character", "ce_email: the NUL character"),
         (binary(phone=b"12"), "bad_field", "ce_phone: expected a phone number"),
         (binary(value=b"[1]"), "bad_field", "data: expected an object"),
-        (binary(value=b"text"), "not_json", "expected"),
-        (binary(value=b"[" * 100_000), "too_deep", "nested deeper"),
+        (binary(value=b"text"), "not_json", "data: expected JSON"),
+        (binary(value=b"[" * 100_000), "too_deep", "data: nested deeper"),
     ],
 )
 def test_what_is_no_cloudevent_is_refused_in_cloudevents_own_words(

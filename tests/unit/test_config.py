@@ -156,6 +156,42 @@ def test_settings_that_do_not_fit_together_are_refused(monkeypatch: pytest.Monke
     ]
 
 
+def test_the_mail_server_has_to_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = problems(monkeypatch, WAITLINE_SENDER="smtp")
+    assert lines == [
+        "WAITLINE_SMTP_HOST: expected with WAITLINE_SENDER=smtp: the mail server's name"
+    ]
+    lines = problems(
+        monkeypatch,
+        WAITLINE_SMTP_HOST="mail.example.com",
+        WAITLINE_SMTP_TLS="none",
+        WAITLINE_SMTP_USERNAME="shop",
+        WAITLINE_SMTP_TIMEOUT="30",
+    )
+    assert [line.split(":")[0] for line in lines] == [
+        "WAITLINE_SMTP_USERNAME",
+        "WAITLINE_SMTP_TLS",
+        "WAITLINE_SMTP_TIMEOUT",
+    ]
+    lines = problems(
+        monkeypatch,
+        WAITLINE_SENDER="pigeon",
+        WAITLINE_PUSH_SENDER="smtp",
+        WAITLINE_SMTP_HOST="mail.example.com:25",
+        WAITLINE_SMTP_PORT="0",
+        WAITLINE_SMTP_FROM="shop",
+        WAITLINE_SMTP_CA_FILE="/nowhere.pem",
+    )
+    assert sorted(line.split(": expected")[0] for line in lines) == [
+        "WAITLINE_PUSH_SENDER",
+        "WAITLINE_SENDER",
+        "WAITLINE_SMTP_CA_FILE: Path does not point to a file",
+        "WAITLINE_SMTP_FROM",
+        "WAITLINE_SMTP_HOST",
+        "WAITLINE_SMTP_PORT: Input should be greater than or equal to 1",
+    ]
+
+
 def test_settings_do_not_change() -> None:
     settings = load_settings()
     with pytest.raises(ValidationError):
@@ -234,36 +270,3 @@ def test_a_group_member_has_explicit_timeouts() -> None:
     assert options["session_timeout_ms"] == 30_000
     assert options["heartbeat_interval_ms"] == 3_000
     assert options["rebalance_timeout_ms"] == 60_000
-
-
-def test_events_are_kept_as_long_as_waits_look_back_and_event_ids_are_remembered(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """O5, E4, W2: 35 days, or the topics' retention and 7 days where that is longer."""
-    assert load_settings().retention_events == timedelta(days=35)
-    assert _shown_default("WAITLINE_RETENTION_EVENTS") == "35 days"
-    monkeypatch.setenv("WAITLINE_TOPIC_RETENTION", "60 days")
-    assert load_settings().retention_events == timedelta(days=67)
-    assert _shown_default("WAITLINE_RETENTION_EVENTS") == "35 days"
-    monkeypatch.setenv("WAITLINE_RETENTION_EVENTS", "1000 days")
-    assert load_settings().retention_events == timedelta(days=1000)
-
-
-def _shown_default(variable: str) -> str:
-    return next(one.default for one in describe(load_settings()) if one.variable == variable)
-
-
-def test_nothing_is_forgotten_that_the_topics_can_still_bring_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """O5, E4, F2: at the edge it is legal, below it every such variable is named."""
-    names = ("WAITLINE_RETENTION_EVENTS", "WAITLINE_RETENTION_RUNS")
-    for name in names:
-        monkeypatch.setenv(name, "14 days")
-    monkeypatch.setenv("WAITLINE_RETENTION_QUARANTINE", "7 days")
-    load_settings()
-    assert problems(monkeypatch, WAITLINE_TOPIC_RETENTION="8 days") == [
-        "WAITLINE_RETENTION_EVENTS: expected at least 15 days, WAITLINE_TOPIC_RETENTION and 7 days",
-        "WAITLINE_RETENTION_RUNS: expected at least 15 days, WAITLINE_TOPIC_RETENTION and 7 days",
-        "WAITLINE_RETENTION_QUARANTINE: expected at least WAITLINE_TOPIC_RETENTION",
-    ]

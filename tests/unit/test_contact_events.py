@@ -1,12 +1,13 @@
 """What a record on the contacts topic means."""
 
 import json
+from base64 import b64encode
 
 import pytest
 
 from state.event import Event, Rejected
 from stream.decoding.decode import Sources, decode
-from tests.records import event_record
+from tests.records import Record, event_record
 
 SOURCES = Sources("1", frozenset({"waitline.contacts"}))
 
@@ -95,3 +96,40 @@ def test_a_zone_that_is_none_is_refused_with_what_was_expected() -> None:
         assert rejected.reason == "bad_field"
         expected = "payload.time_zone: expected an IANA time zone, such as Europe/Paris"
         assert rejected.detail == expected
+
+
+def test_a_payload_that_says_one_thing_twice_is_refused_in_every_wire_form() -> None:
+    """E5, E2: as in an envelope: parsers disagree on which of two equal keys counts."""
+    payload = b'{"from":{"email":"b@x.io","email":"c@x.io"}}'
+    head = {"specversion": "1.0", "id": "1", "source": "/s", "type": "contact.merged"}
+    person = {"externalid": "u-1"}
+    base64 = json.dumps({**head, **person, "data_base64": b64encode(payload).decode()}).encode()
+    data = json.dumps({**head, **person, "data": 0}).encode().replace(b"0}", payload + b"}")
+    headers = [(f"ce_{name}", text.encode()) for name, text in (head | person).items()]
+    records = [
+        Record("waitline.contacts", value=base64),
+        Record("waitline.contacts", value=data),
+        Record("waitline.contacts", value=payload, headers=headers),
+    ]
+    for record in records:
+        rejected = decode(record, SOURCES)
+        assert isinstance(rejected, Rejected)
+        assert rejected.reason == "duplicate_key"
+        assert rejected.detail == "data.from.email: stands more than once"
+
+
+def test_what_stands_in_the_envelope_and_in_the_payload_stands_once_in_each() -> None:
+    value = (
+        b'{"event":"contact.updated","email":"a@x.io","payload":{"email":"b@x.io","x":{"email":1}}}'
+    )
+    event = decode(Record("waitline.contacts", value=value), SOURCES)
+    assert isinstance(event, Event)
+    assert event.payload["email"] == "b@x.io"
+
+
+def test_a_payload_keeps_its_keys_in_order() -> None:
+    """D1: a wait that reads it live sees the very text that a look-back finds stored."""
+    payload = {"properties": {"b": 1, "a": 2}, "first_name": "Ann", "email": "A@x.io"}
+    event = decoded("contact.updated", payload)
+    assert isinstance(event, Event)
+    assert json.dumps(event.payload, separators=(",", ":")) == event.payload_text

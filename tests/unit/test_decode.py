@@ -150,6 +150,15 @@ def test_another_body_has_another_hash(change: dict[str, object]) -> None:
     assert event_of(document).body_hash != event_of({**document, **change}).body_hash
 
 
+def test_a_payload_is_read_in_the_order_in_which_it_is_stored() -> None:
+    """D1: a wait that reads it live sees the very text that a look-back finds stored."""
+    few = {"b": {"d": 1, "c": [{"f": 1, "e": 2}]}, "a": 1}
+    for payload in (few, {**few, "A": [few] * 50}):
+        event = event_of({**ANN, "payload": payload})
+        assert json.dumps(event.payload, separators=(",", ":")) == event.payload_text
+        assert event.payload == payload
+
+
 def test_unknown_keys_are_ignored() -> None:
     """E2: unknown keys are ignored, whatever they hold."""
     assert same(event_of({**ANN, "v": 2, "nested": {"x": [1]}}), event_of(ANN))

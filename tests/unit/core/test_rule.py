@@ -2,6 +2,7 @@
 
 import pytest
 
+from state.audience import Audiences
 from state.contact import Contact, Profile
 from state.event import KINDS
 from state.path import CONTACT_FIELDS, PathError, Var, parse_path, parse_values
@@ -165,8 +166,8 @@ def test_a_field_that_can_never_be_read_is_refused_with_a_hint(path, hint):
 def test_a_contact_has_no_field_that_rules_may_not_name():
     everything = {"first_name": "A", "last_name": "B", "time_zone": "UTC"}
     profile = Profile(fields={**everything, **dict.fromkeys(KINDS[1:], "x")})
-    scope = Contact(1, NOW, profile=profile).scope()
-    assert set(scope) == {*CONTACT_FIELDS, "properties"}
+    scope = Contact(1, NOW, profile=profile).scope(Audiences())
+    assert set(scope) == {*CONTACT_FIELDS, "properties", "topics"}
 
 
 def test_a_value_may_be_read_from_elsewhere():

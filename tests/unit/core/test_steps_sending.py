@@ -97,7 +97,10 @@ def test_a_push_goes_to_the_contact_itself():
     [
         (Settled("sent", provider_id="p-1"), GoTo()),
         (Settled("unknown"), GoTo(output={"unknown": True})),
-        (Settled("skipped", "unsubscribed"), GoTo(output={"skipped": "unsubscribed"})),
+        (
+            Settled("skipped", "unsubscribed"),
+            GoTo(output={"skipped": "unsubscribed"}, is_skipped=True),
+        ),
         (Settled("failed", "rejected", "no such box"), Fail("rejected", "no such box")),
         (Settled("failed"), Fail("send_failed", "the message could not be sent")),
     ],

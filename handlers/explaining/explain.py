@@ -25,6 +25,7 @@ _REFUSALS = (
     "after_deadline",
     "already_closed",
     "capped",
+    "loop_limit",
     "key_active",
     "key_absent",
     "reentry_too_soon",

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from handlers.explaining.considered import Considered
+from handlers.suppression import REASONS
 from state.event import Coordinates, Rejected
 from state.moment import moment_text
 from state.reading import Found, Traces
@@ -160,8 +161,18 @@ def _unclaimed(story: Story) -> Told:
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return Told(
         f'No automation uses the event name "{story.name}", so the event was counted and not '
-        f"kept.{hint}",
+        f"kept.{_suppressing(story.name)}{hint}",
         "names seen and who uses them: waitline events names",
+    )
+
+
+def _suppressing(name: str | None) -> str:
+    """Tell what a bounce or a complaint does although no automation listens to it (rule F4)."""
+    if name not in REASONS:
+        return ""
+    return (
+        " If it is final, the address it speaks of is suppressed: waitline suppressions list shows"
+        " that by where the event stands."
     )
 
 
@@ -244,4 +255,5 @@ _ADVICE = {
     "after_deadline": "a longer `timeout` on the step would have let it in",
     "late_arrival": "see the delay between occurred_at and recorded_at; then waitline lag",
     "too_old": "WAITLINE_MAX_EVENT_AGE says how old a trigger may be",
+    "loop_limit": "a step with `emit: true` causes what starts its own automation, or one before",
 }

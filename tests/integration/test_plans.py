@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from state.postgres import (
+    audiences,
     closed_waits,
     contacts,
     enrolments,
@@ -18,6 +19,7 @@ from state.postgres import (
     outbox,
     outgoing,
     runs,
+    suppressions,
     traces,
 )
 from tests.stored import connected
@@ -28,6 +30,7 @@ from tests.stored import connected
 ID = "array['00000000-0000-0000-0000-000000000007', '00000000-0000-0000-0000-000000000099']::uuid[]"
 ONE_ID = "'00000000-0000-0000-0000-000000000007'"
 CONTACTS = "array[7, 99, 40000]"
+HASH = "sha256('p7')"
 HOT: dict[str, tuple[str, str, str]] = {
     "resolve": (contacts.OWNERS, "array[2, 2], array['p7', 'p99']", "identifiers_pkey"),
     "known contacts": (contacts.KNOWN_CONTACTS, CONTACTS, "contacts_pkey"),
@@ -60,6 +63,22 @@ HOT: dict[str, tuple[str, str, str]] = {
         events.LOOK_BACK,
         "array[7, 99], array['n', 'n'], array['2026-01-01', '2026-01-01']::timestamptz[]",
         "_contact_id_name_v_idx",
+    ),
+    "standings": (
+        suppressions.STANDINGS,
+        f"{ID}, array[7, 99], array['p7', null], array[{HASH}, null]",
+        "suppressions_pkey",
+    ),
+    "recipients": (suppressions.RECIPIENTS, ID, "messages_pkey"),
+    "remove members": (
+        audiences.REMOVE_MEMBERS,
+        f"{ID}, array[7, 99]",
+        "segment_members_pkey",
+    ),
+    "forget choices": (
+        audiences.FORGET_CHOICES,
+        "array['p7', 'p99'], array[7, 99]",
+        "topic_choices_pkey",
     ),
     "claim effects": (outbox.CLAIM, "100, 'one', '1 minute'", "outbox_due_at"),
     "postpone": (outbox.POSTPONE, f"{ONE_ID}, 'one', '1 minute', '{{}}'", "outbox_pkey"),
@@ -127,6 +146,9 @@ insert into messages select pg_temp.id(n), pg_temp.id(n), n, now(), now(), 1, 'e
   'x' from n;
 insert into kafka_outbox (created_at, topic, keys, "values")
   select now(), 'receipts', '{{}}', '{{}}' from n;
+insert into segment_members select pg_temp.id(n), n, now(), 'e' from n;
+insert into topic_choices select n, now(), true, 'p' || n, 'e' from n;
+insert into suppressions select sha256(('p' || n)::bytea), n, now(), 'email', 'bounced', 'e' from n;
 insert into partitions (topic, partition, stream_epoch) select 't', n, '1' from n;
 """
 

@@ -15,12 +15,29 @@ from tests.integration.kit import publish_version
 
 FEW, MANY = 10, 1000
 
+
+def joining() -> dict[str, object]:
+    """Return an automation whose steps change who belongs where, and emit it."""
+    topic = {"topic_id": "news", "subscription": "opt_out", "emit": True}
+    return {
+        "name": "Joining",
+        "steps": [
+            {"key": "start", "type": "trigger", "config": {"event_name": "join"}},
+            {"key": "a", "type": "add_to_segment", "config": {"segment_id": "VIP", "emit": True}},
+            {"key": "t", "type": "set_topic_subscription", "config": topic},
+        ],
+        "connections": [{"from": "start", "to": "a"}, {"from": "a", "to": "t"}],
+        "segments": ["VIP"],
+        "topics": {"news": None},
+    }
+
+
 Story = Callable[[Log, int], Decoded]
 
 
 @pytest.fixture
 async def door(database: str, store: PostgresStore, tmp_path: Path) -> AsyncIterator[Door]:
-    await publish_version(store, automation(), waiting())
+    await publish_version(store, automation(), waiting(), joining())
     async with open_door(database, "one", (EVENTS, 0), folder=tmp_path) as opened:
         yield opened
 
@@ -57,6 +74,15 @@ def said_twice(name: str) -> Story:
     return lambda log, number: log.add(name, id=f"{number}", email=f"p{number}@example.com")
 
 
+def joins(log: Log, number: int) -> Decoded:
+    """Start a run that joins a segment, leaves a topic and says so."""
+    return log.add("join", email=f"p{number}@example.com")
+
+
+def complains(log: Log, number: int) -> Decoded:
+    return log.add("email.complained", email=f"p{number}@example.com")
+
+
 def changed(log: Log, number: int) -> Decoded:
     return log.add("order.completed", email=f"p{number}@example.com", external_id=f"cust-{number}")
 
@@ -71,6 +97,8 @@ def changed(log: Log, number: int) -> Decoded:
         pytest.param([event("go"), changed], id="new names of known people"),
         pytest.param([said_twice("go"), said_twice("go")], id="duplicates"),
         pytest.param([event("noise")], id="names of no interest"),
+        pytest.param([joins], id="segments, topics and events of steps"),
+        pytest.param([complains], id="suppressions"),
         pytest.param([lambda log, _: log.raw(b"{poison")], id="poison"),
     ],
 )

@@ -101,6 +101,14 @@ def test_a_name_that_no_automation_uses_with_the_nearest_that_one_does() -> None
     assert "Did you mean order.completed or order.compleet?" in found["reason"]
 
 
+@pytest.mark.parametrize(("name", "is_told"), [("email.bounced", True), ("email.opened", False)])
+def test_a_bounce_that_no_automation_uses_may_have_done_something(name: str, is_told: bool) -> None:
+    """E7, F4: it is not kept, and yet an address may be suppressed by it."""
+    found = unstored(decoded=event(name, place=PLACE), position=position(9), log=Log(0, 9))
+    assert found["verdict"] == "unclaimed"
+    assert ("is suppressed" in found["reason"]) == is_told
+
+
 def test_a_name_that_is_used_only_since_then() -> None:
     case = Case(
         "evt",

@@ -24,7 +24,7 @@ from handlers.emission import emit
 from handlers.profile import change_by_step
 from handlers.receipt import add_look_back_receipt
 from handlers.steps import KINDS
-from handlers.waits import Match, floor_of, names_of, oldest_match, scope_of
+from handlers.waits import Match, arms_of, floor_of, look_back, meet, scope_of
 from handlers.world import World
 from state.automation import DEFAULT_BRANCH, STEPS_MAX, Step, Version
 from state.contact import Stamp
@@ -50,9 +50,19 @@ def resume(world: World, run: Run, cause: Cause) -> Run:
 
 def resume_by_event(world: World, run: Run, match: Match) -> Run:
     """Return the run whose open wait this event closed (rules W1, W8)."""
-    waiting = run.parked
-    assert isinstance(waiting, Waiting), "only a wait is closed by an event"
-    return resume(world, _close_wait(world, run, waiting, match), _matched(match))
+    assert isinstance(run.parked, Waiting), "only a wait is closed by an event"
+    return resume_closed(world, run, meet(run.parked, match), match)
+
+
+def resume_closed(world: World, run: Run, waiting: Waiting, match: Match) -> Run:
+    """Return the run after its wait, with all arms met that ever will be, was closed (W1, W8)."""
+    return resume(world, _close_wait(world, run, waiting, match), _matched(waiting, match))
+
+
+def note_arm(world: World, run: Run, match: Match) -> Run:
+    """Return the run, still waiting, with one arm of its wait met by this event (rule W7)."""
+    assert isinstance(run.parked, Waiting), "only a wait has arms"
+    return replace(run, parked=meet(run.parked, match), updated_at=world.now)
 
 
 def elapse(world: World, run: Run, *, is_under_lag: bool = False) -> Run:
@@ -109,7 +119,7 @@ class _Walk:
         self.run = replace(self.run, parked=None)
         return self._go(self._answer(parked, cause))
 
-    def _go(self, outcome: Outcome) -> Run:
+    def _go(self, outcome: Outcome | Waiting) -> Run:
         while isinstance(outcome, GoTo):
             self._complete(outcome)
             following = self.version.successors.get((self.step_key, outcome.branch))
@@ -132,7 +142,7 @@ class _Walk:
             return self.run.end("completed_end", self.world.now)
         return self.run.end("completed_no_branch", self.world.now)
 
-    def _enter(self, step_key: str, previous_at: datetime) -> Outcome:
+    def _enter(self, step_key: str, previous_at: datetime) -> Outcome | Waiting:
         self.step_key, self.entered_at = step_key, self.world.now
         outcome = KINDS[self.step.type].enter(self._turn(previous_at))
         if isinstance(outcome, Wait):
@@ -141,15 +151,14 @@ class _Walk:
             return self._answer(self._sleeping(outcome), Elapsed())
         return outcome
 
-    def _look_back(self, wait: Wait) -> Outcome:
-        """Close a wait at once by an event that came before it was parked (rule W2)."""
-        waiting = self._waiting(wait)
-        match = oldest_match(self.world, self.run, waiting)
+    def _look_back(self, wait: Wait) -> Outcome | Waiting:
+        """Meet a wait's arms, and close it at once, by what came before it was parked (W2, W7)."""
+        waiting, match = look_back(self.world, self.run, self._waiting(wait))
         if match is None:
-            return wait
+            return waiting
         self.run = _close_wait(self.world, self.run, waiting, match)
         add_look_back_receipt(self.world, self.run, self.step_key, match.event)
-        return self._answer(waiting, _matched(match))
+        return self._answer(waiting, _matched(waiting, match))
 
     def _answer(self, parked: Parked, cause: Cause) -> Outcome:
         outcome = KINDS[self.step.type].resume(self._turn(parked.entered_at), cause)
@@ -203,17 +212,17 @@ class _Walk:
             updated_at=now,
         )
 
-    def _stop(self, outcome: Outcome) -> Run:
+    def _stop(self, outcome: Outcome | Waiting) -> Run:
         match outcome:
-            case Wait():
-                return self._park(self._waiting(outcome))
+            case Waiting():
+                return self._park(outcome)
             case Sleep():
                 return self._park(self._sleeping(outcome))
             case Send():
                 return self._park(self._send(outcome))
             case Fail():
                 return self._fail(outcome)
-            case GoTo():
+            case GoTo() | Wait():
                 raise AssertionError("a walk stops where it cannot go on")
             case _:
                 assert_never(outcome)
@@ -274,25 +283,28 @@ class _Walk:
         return self.run.noting(entry).end("failed_step", now, failure)
 
 
-def _matched(match: Match) -> Matched:
-    return Matched(match.event.name, match.event.payload, match.arm.branch)
+def _matched(waiting: Waiting, match: Match) -> Matched:
+    """Return the cause that the step is told; `waiting` has all its arms met that ever will be."""
+    events: tuple[Mapping[str, object], ...] = ()
+    if match.arm.group == "all_of":
+        declared = sorted(waiting.met, key=lambda one: one.place)
+        events = tuple({"event": one.name, "payload": one.payload} for one in declared)
+    return Matched(match.event.name, match.event.payload, match.arm.branch, events)
 
 
 def _close_wait(world: World, run: Run, waiting: Waiting, match: Match) -> Run:
-    """Note the wait as received; the event is used up for this run (rule W1)."""
-    event = match.event
-    end = WaitEnd(branch=match.arm.branch, event=event)
+    """Note the wait as received, with what came for it, for the steps that follow (rule W8)."""
+    end = WaitEnd(branch=match.arm.branch, event=match.event)
+    came = {one.name: one.payload for one in waiting.met}
     noted = _note_wait(world, run, waiting, "received", end)
-    return replace(
-        noted,
-        used=run.used | {event.key},
-        wait_events={**run.wait_events, event.name: event.payload},
-    )
+    return replace(noted, wait_events={**run.wait_events, **came})
 
 
 def _note_wait(world: World, run: Run, waiting: Waiting, status: str, end: WaitEnd) -> Run:
-    names = names_of(world.version_of(run), waiting.step_key)
-    return run.noting(wait_entry(waiting, names, status, world.now, end))
+    """Note how a wait ended; the events that met its arms are used up for this run (rule W1)."""
+    arms = arms_of(world.version_of(run), waiting.step_key)
+    noted = run.noting(wait_entry(waiting, arms, status, world.now, end))
+    return replace(noted, used=run.used | {one.key for one in waiting.met})
 
 
 def _joined(parked: Parked, answered: Mapping[str, object] | None) -> Mapping[str, object] | None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from uuid import UUID
 
-from handlers.advance import end_early, resume_by_event
+from handlers.advance import end_early, resume_closed
 from handlers.guard import guarded
 from handlers.match import parked_order
 from handlers.merge import Joined
 from handlers.receipt import add_look_back_receipt
 from handlers.sighting import Sighting
-from handlers.waits import names_of, needs_of, oldest_match
+from handlers.waits import look_back, names_of, needs_of
 from handlers.world import World
 from state.contact import Contact
 from state.merge import Merge, merge_id_of
@@ -97,17 +98,21 @@ def _age(run: Run) -> tuple[object, ...]:
 
 
 def _look_back(world: World, runs: Sequence[Run], others: Collection[int]) -> Iterator[UUID]:
-    """Let waits see what came under the other side's numbers; yield the runs that it resumed."""
+    """Let waits see what came under the other side's numbers; yield the runs that it moved."""
     for run in sorted(runs, key=parked_order):
         current = world.active_runs(run.contact_id).get(run.run_id)
         if current is None or not isinstance(current.parked, Waiting):
             continue
-        match = oldest_match(world, current, current.parked, others)
+        waiting, match = look_back(world, current, current.parked, others)
         if match is not None:
-            add_look_back_receipt(world, current, current.parked.step_key, match.event)
+            add_look_back_receipt(world, current, waiting.step_key, match.event)
             with guarded(world, current):
-                world.put_run(resume_by_event(world, current, match))
-            yield run.run_id
+                world.put_run(resume_closed(world, current, waiting, match))
+        elif waiting is not current.parked:
+            world.put_run(replace(current, parked=waiting, updated_at=world.now))
+        else:
+            continue
+        yield run.run_id
 
 
 def _needs(world: World, runs: Sequence[Run]) -> list[Need]:

@@ -12,7 +12,7 @@ from handlers.dedupe import is_dropped, set_aside
 from handlers.evaluate import evaluate
 from handlers.guard import guarded
 from handlers.identify import Identity, identify
-from handlers.match import match_waits, note_late_arrivals, parked_order, resume_match
+from handlers.match import apply_hit, match_waits, note_late_arrivals, parked_order
 from handlers.profile import apply_contact_event
 from handlers.receipt import add_receipt
 from handlers.sighting import Sighting
@@ -71,9 +71,9 @@ def _set_in_motion(
     world: World, event: StoredEvent, resolved: Resolved, findings: Findings
 ) -> None:
     _exit_runs(world, event, findings)
-    for run, match in match_waits(world, event, findings):
-        with guarded(world, run):
-            resume_match(world, run, match, findings)
+    for hit in match_waits(world, event, findings):
+        with guarded(world, hit.run):
+            apply_hit(world, hit, findings)
     note_late_arrivals(world, event, findings)
     for automation in world.catalogue.starts.get(event.name, ()):
         _start(world, automation, event, resolved, findings)

@@ -129,11 +129,15 @@ Outcome = GoTo | Wait | Sleep | Send | Fail
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """An event closed the wait; `branch` is that of the arm it matched."""
+    """An event closed the wait; `branch` is that of the arm it matched.
+
+    `events` are the events of a wait for all of several arms, in declared order (rule W7).
+    """
 
     event_name: str
     payload: Mapping[str, object]
     branch: str
+    events: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

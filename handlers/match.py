@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from handlers.advance import resume_by_event
+from handlers.advance import note_arm, resume_by_event
 from handlers.evaluate import Scope
-from handlers.waits import Judgement, Match, arms_of, choose_arm, judge
+from handlers.waits import Judgement, Match, arms_of, choose_arm, judge, unmet_arms
 from handlers.world import Findings, World
 from state.evidence import Finding
 from state.run import LateMatch, Run, Waiting
@@ -35,9 +36,17 @@ def parked_order(run: Run) -> tuple[object, ...]:
     return (since, run.trigger.recorded_at, run.trigger.coordinates, run.run_id)
 
 
-def match_waits(world: World, event: StoredEvent, findings: Findings) -> list[tuple[Run, Match]]:
-    """Return the runs that this event resumes, each with the arm it closes, in order (D2, W6)."""
-    matches: list[tuple[Run, Match]] = []
+class Hit(NamedTuple):
+    """A run whose open wait an event closes, or an arm of which it meets (`arm_met`)."""
+
+    run: Run
+    match: Match
+    verdict: str
+
+
+def match_waits(world: World, event: StoredEvent, findings: Findings) -> list[Hit]:
+    """Return the runs whose waits this event closes or comes nearer to closing (D2, W6, W7)."""
+    hits: list[Hit] = []
     waits = open_waits(world, event.contact_id, event.name)
     judged = [(run, waiting, judge(world, run, waiting, event)) for run, waiting in waits]
     chosen = _chosen(judged)
@@ -45,21 +54,22 @@ def match_waits(world: World, event: StoredEvent, findings: Findings) -> list[tu
         if judgement.verdict == "used":
             continue
         if judgement.arm is not None and run.run_id in chosen:
-            matches.append((run, Match(event, judgement.arm)))
+            hits.append(Hit(run, Match(event, judgement.arm), judgement.verdict))
             continue
         if judgement.verdict == "after_deadline":
             _mark_late(world, run, waiting, event)
         verdict = "not_delivered" if judgement.arm is not None else judgement.verdict
         findings.append(_wait_finding(run, waiting.step_key, verdict, judgement))
-    return matches
+    return hits
 
 
-def resume_match(world: World, run: Run, match: Match, findings: Findings) -> None:
-    """Resume one run by its matching event, and say so."""
-    waiting = run.parked
-    assert isinstance(waiting, Waiting), "a match names an open wait"
-    findings.append(Finding("wait", "resumed", run.automation_id, run.run_id, waiting.step_key))
-    world.put_run(resume_by_event(world, run, match))
+def apply_hit(world: World, hit: Hit, findings: Findings) -> None:
+    """Resume one run by its event, or keep the arm that it met, and say so."""
+    run, match, verdict = hit
+    assert run.parked is not None, "a hit names an open wait"
+    findings.append(Finding("wait", verdict, run.automation_id, run.run_id, run.parked.step_key))
+    is_closed = verdict == "resumed"
+    world.put_run((resume_by_event if is_closed else note_arm)(world, run, match))
 
 
 def note_late_arrivals(world: World, event: StoredEvent, findings: Findings) -> None:
@@ -89,21 +99,24 @@ def _listens(world: World, run: Run, waiting: Waiting, name: str) -> bool:
 
 
 def _chosen(judged: list[tuple[Run, Waiting, Judgement]]) -> set[UUID]:
-    """Return the runs to resume: all that match, or the oldest or newest per step (rule W6)."""
-    chosen: dict[object, UUID] = {}
+    """Return the runs that get the event: all that match, or the oldest or newest per step (W6).
+
+    The waits of all versions of one automation stand in one line, and each is judged by what its
+    own version says. A wait that is opened later looks back for itself: it never stood in the line.
+    """
+    lines: dict[tuple[UUID, str], list[UUID]] = {}
     for run, waiting, judgement in judged:
-        arm = judgement.arm
-        if arm is None:
+        if judgement.arm is not None:
+            lines.setdefault((run.automation_id, waiting.step_key), []).append(run.run_id)
+    chosen: set[UUID] = set()
+    for run, waiting, judgement in judged:
+        if judgement.arm is None:
             continue
-        step = (run.automation_id, waiting.step_key)
-        match arm.deliver:
-            case "all":
-                chosen[run.run_id] = run.run_id
-            case "oldest":
-                chosen.setdefault(step, run.run_id)
-            case "newest":
-                chosen[step] = run.run_id
-    return set(chosen.values())
+        line = lines[run.automation_id, waiting.step_key]
+        gets = {"all": run.run_id, "oldest": line[0], "newest": line[-1]}[judgement.arm.deliver]
+        if gets == run.run_id:
+            chosen.add(run.run_id)
+    return chosen
 
 
 def _mark_late(world: World, run: Run, waiting: Waiting, event: StoredEvent) -> None:
@@ -117,7 +130,7 @@ def _would_have_matched(world: World, wait: ClosedWait, event: StoredEvent) -> b
     version = world.catalogue.versions.get((wait.automation_id, wait.version))
     if version is None or event.key in wait.used or event.v < wait.floor:
         return False
-    arms = [arm for arm in arms_of(version, wait.step_key) if arm.event_name == event.name]
+    arms = unmet_arms(arms_of(version, wait.step_key), wait.met, event.name)
     scope = Scope(
         event=event.payload,
         trigger=wait.trigger_payload,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from handlers.waits import names_of
+from handlers.waits import arms_of
 from state.automation import Version
 from state.contact import contact_uuid
 from state.history import WaitEnd, wait_entry
@@ -166,8 +166,8 @@ def _left_step(stored: StoredRun, version: Version, executed: Sequence[Part]) ->
 
 
 def _open_wait(waiting: Waiting, version: Version) -> Part:
-    names = names_of(version, waiting.step_key)
-    entry: Any = wait_entry(waiting, names, "waiting", None, WaitEnd())["wait"]
+    arms = arms_of(version, waiting.step_key)
+    entry: Any = wait_entry(waiting, arms, "waiting", None, WaitEnd())["wait"]
     return dict(entry)
 
 

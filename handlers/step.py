@@ -27,13 +27,15 @@ class StepConfig(BaseModel):
     """The parsed configuration of a step. Unknown keys are ignored, as other clients send them.
 
     `OLD_NAMES` maps names that a key had in older dialects to its name now. `HAS_OWN_KEYS` is false
-    where what is written is not this model's keys but one thing as a whole.
+    where what is written is not this model's keys but one thing as a whole. `BRANCHED_BY` are keys
+    by which a step has other branches than its kind.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
 
     OLD_NAMES: ClassVar[Mapping[str, str]] = {}
     HAS_OWN_KEYS: ClassVar[bool] = True
+    BRANCHED_BY: ClassVar[frozenset[str]] = frozenset()
 
 
 class ConfigError(ProblemsError):
@@ -49,9 +51,10 @@ def no_arms(_config: object) -> tuple[Arm, ...]:
 class StepKind:
     """A step kind, as its module in `handlers.steps` defines it.
 
-    `branches` are the connection types that may leave the step. `enter` answers when the run
-    reaches it, `resume` when what it parked for has come. Both are pure. `arms` takes the
-    configuration that `parse` returned.
+    `branches` are the connection types that may leave the step; `branching`, where a kind has it,
+    says which may leave one so configured. `enter` answers when the run reaches it, `resume` when
+    what it parked for has come. Both are pure. `arms` and `branching` take the configuration that
+    `parse` returned.
     """
 
     name: str
@@ -60,6 +63,19 @@ class StepKind:
     arms: Callable[[Any], tuple[Arm, ...]]
     enter: Callable[[Turn], Outcome]
     resume: Callable[[Turn, Cause], Outcome]
+    branching: Callable[[Any], tuple[str, ...]] | None = None
+
+    def branches_of(
+        self, config: StepConfig | None, raw: Mapping[str, object]
+    ) -> tuple[str, ...] | None:
+        """Return the connection types that may leave a step so configured (rules F1, W7).
+
+        None where only a configuration could say that could not be parsed (`config` is None).
+        """
+        if config is not None and self.branching is not None:
+            return self.branching(config)
+        is_open = config is None and not self.config_model.BRANCHED_BY.isdisjoint(raw)
+        return None if is_open else self.branches
 
     def names(self, config: object) -> frozenset[str]:
         """Return the names of the events that a step so configured listens to."""

@@ -108,9 +108,10 @@ def _remember_closed(world: World, run: Run, waiting: Waiting) -> None:
         floor=waiting.floor,
         deadline=waiting.deadline,
         closed_at=world.now,
-        used=run.used | {run.trigger.key},
+        used=run.used | {run.trigger.key, *(one.key for one in waiting.met)},
         trigger_payload=run.trigger.payload if is_filtered else {},
         outputs=run.outputs if is_filtered else {},
+        met=frozenset(one.place for one in waiting.met),
     )
     world.changes.closed_waits.append(closed)
     world.closed_waits(run.contact_id).append(closed)

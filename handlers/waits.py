@@ -1,8 +1,9 @@
-"""What a wait accepts, and what stands for it already: windows, filters, look-back (W1, W2, W3)."""
+"""What a wait accepts, and what stands for it already: windows, filters, arms (W1, W2, W3, W7)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,12 +11,12 @@ from handlers.evaluate import Scope, evaluate
 from handlers.world import LOOK_BACK_MAX, World
 from state.automation import Arm, Version
 from state.evidence import Check
-from state.run import Run, Waiting
+from state.run import ArmMet, Run, Waiting
 from state.turn import Need, StoredEvent
 
 
 class Match(NamedTuple):
-    """An event that closes a wait, and by which of its arms."""
+    """An event that meets an arm of a wait, and which one."""
 
     event: StoredEvent
     arm: Arm
@@ -24,8 +25,9 @@ class Match(NamedTuple):
 class Judgement(NamedTuple):
     """What a wait says of an event, with the comparisons that decided.
 
-    The verdict is `resumed` (then `arm` is the one that holds), `used`, `before_window`,
-    `after_deadline` or `filter_false`.
+    The verdict is `resumed` (the event closes the wait), `arm_met` (it meets one of several arms
+    that must all be met), `already_met` (its arms were met before), `used`, `before_window`,
+    `after_deadline` or `filter_false`. `arm` is the one that holds, with the first two.
     """
 
     verdict: str
@@ -44,21 +46,47 @@ def names_of(version: Version, step_key: str) -> list[str]:
 
 
 def judge(world: World, run: Run, waiting: Waiting, event: StoredEvent) -> Judgement:
-    """Judge one event of the right contact and name against one wait of a run."""
-    if event.key in run.used or event.key == run.trigger.key:
+    """Judge one event of the right contact and name against one wait of a run.
+
+    It meets the first arm, in declared order, that is of its name, not met yet, and whose filter
+    holds: at most one arm, and no event twice (rules W1, W7).
+    """
+    if event.key in run.used or event.key in (run.trigger.key, *(one.key for one in waiting.met)):
         return Judgement("used")
-    if event.v < waiting.floor:
+    if event.v < _floor_for(world, waiting, event.name):
         return Judgement("before_window")
-    arms = [
-        arm
-        for arm in arms_of(world.version_of(run), waiting.step_key)
-        if arm.event_name == event.name
-    ]
-    found = choose_arm(arms, lambda: scope_of(world, run, event.payload))
+    arms = arms_of(world.version_of(run), waiting.step_key)
+    unmet = unmet_arms(arms, {one.place for one in waiting.met}, event.name)
+    if not unmet:
+        return Judgement("already_met")
+    found = choose_arm(unmet, lambda: scope_of(world, run, event.payload))
     is_late = waiting.deadline is not None and event.v > waiting.deadline
     if found.arm is not None and is_late:
         return Judgement("after_deadline", found.values)
+    is_last = len(waiting.met) + 1 == len(arms)
+    if found.arm is not None and found.arm.group == "all_of" and not is_last:
+        return found._replace(verdict="arm_met")
     return found
+
+
+def unmet_arms(arms: Sequence[Arm], met: Collection[int], name: str) -> list[Arm]:
+    """Return the arms for an event of this name that are not among those met, by their places."""
+    return [arm for arm in arms if arm.event_name == name and arm.place not in met]
+
+
+def meet(waiting: Waiting, match: Match) -> Waiting:
+    """Return the wait with one more arm met (rule W7)."""
+    event = match.event
+    met = ArmMet(
+        place=match.arm.place,
+        key=event.key,
+        id=event.id,
+        name=event.name,
+        occurred_at=event.occurred_at,
+        coordinates=event.coordinates,
+        payload=event.payload,
+    )
+    return replace(waiting, met=(*waiting.met, met))
 
 
 def choose_arm(arms: Sequence[Arm], scope: Callable[[], Scope]) -> Judgement:
@@ -74,29 +102,28 @@ def choose_arm(arms: Sequence[Arm], scope: Callable[[], Scope]) -> Judgement:
     return Judgement("filter_false", values)
 
 
-def oldest_match(
+def look_back(
     world: World, run: Run, waiting: Waiting, among: Collection[int] | None = None
-) -> Match | None:
-    """Return the stored event with the oldest V that closes a wait at once, if any (rule W2).
+) -> tuple[Waiting, Match | None]:
+    """Hold the stored events against a wait of a run, the oldest V first (rules W2, W7).
+
+    The wait may be about to park, or be parked already. Return it with the arms that they meet, and
+    the match that closes it, if any: then nothing that comes after it was looked at.
 
     `among` are the only contacts' numbers whose events count, where a merge brought them (I3).
 
     Raises:
         NeedsLookBack: the stored events were not read yet.
     """
-    version = world.version_of(run)
-    candidates = [
-        event
-        for name in names_of(version, waiting.step_key)
-        for event in world.stored_events(needs_of(world, run, waiting, name))
-        if among is None or event.contact_id in among
-    ]
-    candidates.sort(key=lambda event: (event.v, event.coordinates))
-    for event in candidates:
-        arm = judge(world, run, waiting, event).arm
-        if arm is not None:
-            return Match(event, arm)
-    return None
+    for event in _candidates(world, run, waiting, among):
+        judgement = judge(world, run, waiting, event)
+        if judgement.arm is None:
+            continue
+        match = Match(event, judgement.arm)
+        waiting = meet(waiting, match)
+        if judgement.verdict == "resumed":
+            return waiting, match
+    return waiting, None
 
 
 def floor_of(
@@ -104,15 +131,17 @@ def floor_of(
 ) -> tuple[datetime, bool]:
     """Return from which V on a wait sees events, and whether that was cut (rule W2).
 
-    The slack goes below the wanted floor; 35 days and the age of the interest bound it.
+    The slack goes below the wanted floor; 35 days and the age of the interest bound it. Of several
+    arms the oldest interest counts here: each one's own binds it when its events are judged.
     """
     since = [
         world.catalogue.interest_since[name]
         for name in names_of(version, step_key)
         if name in world.catalogue.interest_since
     ]
-    bound = max([world.now - LOOK_BACK_MAX, *since])
-    return max(wanted - world.rules.slack, bound), wanted < bound
+    farthest = world.now - LOOK_BACK_MAX
+    bound = max([farthest, min(since)] if since else [farthest])
+    return max(wanted - world.rules.slack, bound), wanted < max([farthest, *since])
 
 
 def scope_of(world: World, run: Run, event: Mapping[str, object] | None) -> Scope:
@@ -124,6 +153,25 @@ def scope_of(world: World, run: Run, event: Mapping[str, object] | None) -> Scop
         steps=run.outputs,
         wait_events=run.wait_events,
     )
+
+
+def _floor_for(world: World, waiting: Waiting, name: str) -> datetime:
+    """Return the wait's floor for an arm of this name, never before the name was of interest."""
+    since = world.catalogue.interest_since.get(name)
+    return waiting.floor if since is None else max(waiting.floor, since)
+
+
+def _candidates(
+    world: World, run: Run, waiting: Waiting, among: Collection[int] | None
+) -> list[StoredEvent]:
+    """Return the stored events of the wait's names, the oldest V first."""
+    found = [
+        event
+        for name in names_of(world.version_of(run), waiting.step_key)
+        for event in world.stored_events(needs_of(world, run, waiting, name))
+        if among is None or event.contact_id in among
+    ]
+    return sorted(found, key=lambda event: (event.v, event.coordinates))
 
 
 def needs_of(world: World, run: Run, waiting: Waiting, name: str) -> list[Need]:

@@ -38,13 +38,17 @@ class Step:
 class Arm:
     """An event that a step listens to, with its filter and the branch it leads to.
 
-    `deliver` says how many open waits of the step one event resumes (rule W6).
+    `deliver` says how many open waits of the step one event resumes (rule W6). `group` says how the
+    arm was declared: as the step's only event, or in a list of which one, or each, must be met;
+    `place` is its place in that list (rule W7).
     """
 
     event_name: str
     filter: Rule | None
     branch: str
     deliver: Literal["all", "oldest", "newest"] = "all"
+    group: Literal["single", "any_of", "all_of"] = "single"
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypedDict
 
-from state.automation import Step
+from state.automation import Arm, Step
 from state.moment import moment_text
-from state.run import Failure, LateMatch, Waiting
+from state.run import ArmMet, Failure, LateMatch, Waiting
 from state.turn import StoredEvent
 
 
@@ -51,17 +51,21 @@ class WaitEnd(TypedDict, total=False):
 
 def wait_entry(
     waiting: Waiting,
-    events: Sequence[str],
+    arms: Sequence[Arm],
     status: str,
     closed_at: datetime | None,
     end: WaitEnd,
 ) -> dict[str, object]:
-    """Return the history entry of a wait; an open one is rendered by the same words."""
+    """Return the history entry of a wait; an open one is rendered by the same words.
+
+    `arms` are those of its step. Only a wait that declares a list of them shows them (rule W7).
+    """
     event = end.get("event")
+    is_listed = any(arm.group != "single" for arm in arms)
     return {
         "wait": {
             "step_key": waiting.step_key,
-            "events": list(events),
+            "events": sorted({arm.event_name for arm in arms}),
             "status": status,
             "deadline": None if waiting.deadline is None else moment_text(waiting.deadline),
             "opened_at": moment_text(waiting.entered_at),
@@ -73,12 +77,22 @@ def wait_entry(
             "held_for_lag": waiting.is_held,
             "fired_under_lag": end.get("is_under_lag", False),
             "late_match": None if waiting.late is None else late_match(waiting.late),
+            **({"arms": _arms(waiting, arms)} if is_listed else {}),
         }
     }
 
 
-def resumed_by(event: StoredEvent) -> dict[str, object]:
-    """Return how a wait names the event that closed it."""
+def _arms(waiting: Waiting, arms: Sequence[Arm]) -> list[dict[str, object]]:
+    """Return the arms of a wait in declared order, each with the event that met it, if any."""
+    met = {one.place: resumed_by(one) for one in waiting.met}
+    return [
+        {"event": arm.event_name, "branch": arm.branch, "met_by": met.get(arm.place)}
+        for arm in arms
+    ]
+
+
+def resumed_by(event: StoredEvent | ArmMet) -> dict[str, object]:
+    """Return how a wait names the event that closed it, or an arm of it."""
     return {
         "id": event.id,
         "event": event.name,

@@ -87,12 +87,26 @@ class LateMatch(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ArmMet:
+    """The event that met an arm of a wait; `place` is the arm's, as declared (rule W7)."""
+
+    place: int
+    key: UUID
+    id: str
+    name: str
+    occurred_at: datetime
+    coordinates: Coordinates
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Parked for an event: until `deadline` by event time, judged from `floor` on (W2, W3).
 
     `due_at` is deadline + grace, when the timeout may fire at the earliest (T2). `is_held` says
     that a due timeout was held back for lag (W4), `is_truncated` that the floor was cut (W2).
-    `output` is what was known at decide.
+    `output` is what was known at decide. `met` are the arms met so far, in the order in which they
+    were (W7).
     """
 
     step_key: str
@@ -105,6 +119,7 @@ class Waiting:
     is_truncated: bool = False
     late: LateMatch | None = None
     output: Mapping[str, object] | None = None
+    met: tuple[ArmMet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +173,8 @@ class Run:
 
     `past` is the stored history: JSON objects joined by commas, never decoded on a resume. `fresh`
     are the entries of this turn, each `{"step": {...}}` or `{"wait": {...}}`, times as RFC 3339.
-    `used` are the keys of events that closed a wait of this run (rule W1).
+    `used` are the keys of events that closed a wait of this run, or an arm of one that has ended
+    (rule W1); those of an open wait are in its `met`.
     """
 
     run_id: UUID

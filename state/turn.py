@@ -108,7 +108,8 @@ class Enrolment(NamedTuple):
 class ClosedWait:
     """A wait that timed out within the last 24 h and has no late match yet (rule W5).
 
-    `trigger_payload` and `outputs` are what its filter may read; empty if it has no filter.
+    `trigger_payload` and `outputs` are what its filter may read; empty if it has no filter. `met`
+    are the places of the arms that were met before (rule W7).
     """
 
     contact_id: int
@@ -122,6 +123,7 @@ class ClosedWait:
     used: frozenset[UUID]
     trigger_payload: Mapping[str, object]
     outputs: Mapping[str, Mapping[str, object]]
+    met: frozenset[int] = frozenset()
 
 
 class PartitionState(NamedTuple):

@@ -104,6 +104,15 @@ def wait(key: str, name: str, **config: object) -> Document:
     return {"key": key, "type": "wait_for_event", "config": {"event_name": name, **config}}
 
 
+def arms(key: str, group: str, *listed: Document, **config: object) -> Document:
+    """Return a wait for several events; `group` is `any_of` or `all_of`."""
+    return {"key": key, "type": "wait_for_event", "config": {group: list(listed), **config}}
+
+
+def arm(name: str, **more: object) -> Document:
+    return {"event_name": name, **more}
+
+
 def delay(key: str, duration: str) -> Document:
     return {"key": key, "type": "delay", "config": {"duration": duration}}
 

@@ -7,7 +7,13 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from handlers.explaining.hindsight import RunView, judged_again, waits_of
+from handlers.explaining.hindsight import (
+    ALREADY_MET,
+    RunView,
+    judged_again,
+    met_by_others,
+    waits_of,
+)
 from handlers.explaining.trace import Check, approval_text, refusal_text, trigger_trace, wait_trace
 from state.event import HOPS_MAX
 from state.moment import moment, moment_text
@@ -119,14 +125,15 @@ class _Judge:
         verdict, run_id, step_key = finding["verdict"], finding["run_id"], finding["step_key"]
         values: list[Check] = list(finding.get("values", ()))
         view = self._view(run_id)
-        if verdict == "resumed" and view is not None:
-            run, version = view.stored.run, view.version
-            values = wait_trace(version, run, step_key, self._event, self._contact).checks
+        noted = _wait_at(view, step_key)
+        if verdict in ("resumed", "arm_met") and view is not None and noted is not None:
+            run, version, met = view.stored.run, view.version, met_by_others(noted, self._event)
+            values = wait_trace(version, run, step_key, self._event, self._contact, met).checks
         return {
             "run_id": run_id,
             "step_key": step_key,
             "verdict": verdict,
-            "reason": self._why_resumed_or_not(verdict, values, _wait_at(view, step_key)),
+            "reason": self._why_resumed_or_not(verdict, values, noted),
             "values": values,
             "automation": self._name(finding),
         }
@@ -171,6 +178,11 @@ class _Judge:
         match verdict:
             case "resumed":
                 return approval_text(values, "it waited for this event")
+            case "arm_met":
+                held = approval_text(values, "one of its arms names this event")
+                return f"{held}; the wait is for all of its arms"
+            case "already_met":
+                return ALREADY_MET
             case "filter_false":
                 return refusal_text(values)
             case "before_window" if wait:

@@ -21,6 +21,7 @@ Document = dict[str, Any]
 #: Refusals, the most telling first: those that came nearest to doing something.
 _REFUSALS = (
     "not_delivered",
+    "already_met",
     "late_arrival",
     "after_deadline",
     "already_closed",
@@ -38,7 +39,7 @@ _REFUSALS = (
     "stopped",
 )
 
-_DOING = ("resumed", "started", "exited")
+_DOING = ("resumed", "started", "exited", "exited_before_start", "arm_met")
 
 
 def explain(case: Case) -> Document:

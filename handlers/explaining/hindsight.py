@@ -11,11 +11,15 @@ from typing import Any, NamedTuple
 
 from handlers.explaining.trace import Check, refusal_text, wait_trace
 from handlers.record import run_record
+from handlers.waits import arms_of, unmet_arms
 from state.automation import Version
 from state.moment import moment, moment_text
 from state.reading import EventRow, StoredRun
 
 Document = dict[str, Any]
+
+#: Why an event does nothing for a wait whose arms of its name were met before it (rule W7).
+ALREADY_MET = "another event had met this arm of the wait"
 
 
 class RunView(NamedTuple):
@@ -62,29 +66,46 @@ def _judged(
 ) -> _Said | None:
     """Judge the event against one wait, in the order in which the engine does (W1, W2, W3)."""
     run = view.stored.run
-    trace = wait_trace(view.version, run, wait["step_key"], event, contact)
-    if _is_closed_by(wait, event):
-        return (
-            "resumed",
-            f"found by look-back when the wait opened, {wait['opened_at']}",
-            trace.checks,
-        )
+    met = met_by_others(wait, event)
+    trace = wait_trace(view.version, run, wait["step_key"], event, contact, met)
+    if _is_closed_by(wait, event) or _is_met_by(wait, event):
+        verdict = "resumed" if _is_closed_by(wait, event) else "arm_met"
+        reason = f"found by look-back when the wait opened, {wait['opened_at']}"
+        return verdict, reason, trace.checks
     if event.key in run.used:
         return None
     if event.v < moment(wait["floor"]):
         reason = f"it happened at {moment_text(event.v)}, before the window began: {wait['floor']}"
         return "before_window", reason, []
-    if not trace.holds:
-        return "filter_false", refusal_text(trace.checks), trace.checks
-    if wait["deadline"] is not None and event.v > moment(wait["deadline"]):
-        return "after_deadline", f"it happened after the deadline, {wait['deadline']}", []
-    if wait["closed_at"] is None:
-        return None
-    return "already_closed", _how_closed(wait), []
+    is_open = wait["closed_at"] is None
+    if unmet_arms(arms_of(view.version, wait["step_key"]), met, event.name):
+        if not trace.holds:
+            return "filter_false", refusal_text(trace.checks), trace.checks
+        if wait["deadline"] is not None and event.v > moment(wait["deadline"]):
+            return "after_deadline", f"it happened after the deadline, {wait['deadline']}", []
+    elif is_open:
+        return "already_met", ALREADY_MET, []
+    return None if is_open else ("already_closed", _how_closed(wait), [])
 
 
 def _is_closed_by(wait: Mapping[str, Any], event: EventRow) -> bool:
-    by = wait["resumed_by_event"]
+    return _is_named_in(wait["resumed_by_event"], event)
+
+
+def _is_met_by(wait: Mapping[str, Any], event: EventRow) -> bool:
+    return any(_is_named_in(arm["met_by"], event) for arm in wait.get("arms", ()))
+
+
+def met_by_others(wait: Mapping[str, Any], event: EventRow) -> frozenset[int]:
+    """Return the places of the arms that were met, but not by this event (rule W7)."""
+    return frozenset(
+        place
+        for place, arm in enumerate(wait.get("arms", ()))
+        if arm["met_by"] is not None and not _is_named_in(arm["met_by"], event)
+    )
+
+
+def _is_named_in(by: Mapping[str, Any] | None, event: EventRow) -> bool:
     return by is not None and event.coordinates._asdict().items() <= by.items()
 
 

@@ -39,6 +39,8 @@ _DEEDS = {
     "exited": 'ended a run of "{automation}" by its exit rule',
     "resumed": 'resumed the wait "{step}" of "{automation}"',
     "started": 'started a run of "{automation}"',
+    "exited_before_start": 'began a run of "{automation}" that an earlier event had ended',
+    "arm_met": 'met an arm of the wait "{step}" of "{automation}"',
 }
 _DEEDS_TOLD = 5
 
@@ -234,6 +236,8 @@ _TELLINGS: Mapping[str, Callable[[Story], Told]] = {
     "resumed": _did,
     "started": _did,
     "exited": _did,
+    "exited_before_start": _did,
+    "arm_met": _did,
     "quarantined": _quarantined,
     "duplicate": _duplicate,
     "not_processed": _not_processed,

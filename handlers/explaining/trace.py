@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from handlers.evaluate import Scope, evaluate
-from handlers.waits import arms_of
+from handlers.waits import arms_of, unmet_arms
 from state.automation import Version
 from state.reading import EventRow
 from state.run import Run
@@ -35,9 +35,17 @@ def trigger_trace(version: Version, event: EventRow, contact: Mapping[str, objec
 
 
 def wait_trace(
-    version: Version, run: Run, step_key: str, event: EventRow, contact: Mapping[str, object]
+    version: Version,
+    run: Run,
+    step_key: str,
+    event: EventRow,
+    contact: Mapping[str, object],
+    met: Collection[int] = (),
 ) -> Trace:
-    """Judge a wait's filters on what is stored: the first arm that holds decides (rule O3)."""
+    """Judge a wait's filters on what is stored: the first arm that holds decides (rule O3).
+
+    `met` are the places of arms that other events had met (rule W7).
+    """
     scope = Scope(
         event=event.payload,
         trigger=run.trigger.payload,
@@ -45,9 +53,7 @@ def wait_trace(
         steps=run.outputs,
     )
     checks: list[Check] = []
-    for arm in arms_of(version, step_key):
-        if arm.event_name != event.name:
-            continue
+    for arm in unmet_arms(arms_of(version, step_key), met, event.name):
         if arm.filter is None:
             return Trace(True, checks)
         verdict = evaluate(arm.filter, scope)

@@ -67,9 +67,11 @@ def _connection_problems(connection: Connection, steps: Mapping[str, DrawnStep])
         if key not in steps:
             found.refuse(field, f'there is no step "{key}"', choose(key, steps))
     source = steps.get(connection.source)
-    if source and source.kind and connection.branch not in source.kind.branches:
-        message = f'"{connection.branch}" cannot leave a {source.kind.name} step'
-        found.refuse("type", message, choose(connection.branch, source.kind.branches))
+    kind = None if source is None else source.kind
+    branches = kind.branches_of(source.config, source.raw_config) if source and kind else None
+    if kind and branches is not None and connection.branch not in branches:
+        message = f'"{connection.branch}" cannot leave a {kind.name} step'
+        found.refuse("type", message, choose(connection.branch, branches))
     return found.problems
 
 

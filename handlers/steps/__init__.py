@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from dataclasses import replace
 from types import ModuleType
 
 from handlers.step import StepKind
 
 _PARTS = ("TYPE", "Config", "BRANCHES", "arms", "enter", "resume")
+
+#: What a module may define besides: the branches of a step whose configuration names them.
+_BRANCHES_OF = "branches_of"
 
 
 def kind_of(module: ModuleType) -> StepKind:
@@ -21,7 +25,8 @@ def kind_of(module: ModuleType) -> StepKind:
     lacking = [part for part in _PARTS if not hasattr(module, part)]
     if lacking:
         raise TypeError(f"step module {module.__name__} lacks {', '.join(lacking)}")
-    return StepKind(*(getattr(module, part) for part in _PARTS))
+    kind = StepKind(*(getattr(module, part) for part in _PARTS))
+    return replace(kind, branching=getattr(module, _BRANCHES_OF, None))
 
 
 def _discover() -> dict[str, StepKind]:

@@ -20,7 +20,7 @@ LOAD = """
 select held.* from unnest($1::bigint[]) as wanted (contact_id)
 cross join lateral (
   select contact_id, run_id, automation_id, version, step_key, floor, deadline, closed_at, used,
-    trigger_payload, outputs
+    trigger_payload, outputs, met
   from closed_waits
   where contact_id = wanted.contact_id and late is null
   offset 0
@@ -30,7 +30,7 @@ order by closed_at, run_id, step_key
 
 COLUMNS = (
     "contact_id", "run_id", "automation_id", "floor", "deadline", "closed_at", "version",
-    "step_key", "used", "trigger_payload", "outputs",
+    "step_key", "used", "trigger_payload", "outputs", "met",
 )  # fmt: skip
 
 #: An update by way of ON CONFLICT, as in contacts.py.
@@ -78,6 +78,7 @@ async def load_closed_waits(
                 used=frozenset(row["used"]),
                 trigger_payload=parsed(row["trigger_payload"]),
                 outputs=parsed(row["outputs"]),
+                met=frozenset(row["met"]),
             )
         )
     return waits
@@ -102,7 +103,7 @@ def _row(wait: ClosedWait) -> tuple[object, ...]:
     return (
         wait.contact_id, wait.run_id, wait.automation_id, wait.floor, wait.deadline,
         wait.closed_at, wait.version, wait.step_key, sorted(wait.used),
-        json_text(wait.trigger_payload), json_text(wait.outputs),
+        json_text(wait.trigger_payload), json_text(wait.outputs), sorted(wait.met),
     )  # fmt: skip
 
 

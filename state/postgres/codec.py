@@ -12,7 +12,18 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from state.contact import Profile, Stamp
 from state.event import Coordinates
 from state.postgres.session import Record
-from state.run import Failure, LateMatch, Parked, Resolved, Run, Sending, Sleeping, Trigger, Waiting
+from state.run import (
+    ArmMet,
+    Failure,
+    LateMatch,
+    Parked,
+    Resolved,
+    Run,
+    Sending,
+    Sleeping,
+    Trigger,
+    Waiting,
+)
 from state.turn import Refused
 
 
@@ -172,6 +183,7 @@ def parked_document(parked: Parked) -> dict[str, object]:
                 "floor": parked.floor,
                 "is_truncated": parked.is_truncated,
                 "late": late,
+                **({"met": [_arm_document(one) for one in parked.met]} if parked.met else {}),
             }
         case Sleeping():
             return common | {"is_past_due": parked.is_past_due}
@@ -195,6 +207,7 @@ def read_parked(row: Record, read: Mapping[str, Any]) -> Parked:
                 is_truncated=read["is_truncated"],
                 late=None if read["late"] is None else LateMatch(**read["late"]),
                 output=read.get("output"),
+                met=tuple(_read_arm(one) for one in read.get("met", ())),
             )
         case "delayed":
             return Sleeping(
@@ -217,3 +230,27 @@ def read_parked(row: Record, read: Mapping[str, Any]) -> Parked:
             )
         case other:
             raise AssertionError(f"no run is parked for {other!r}")
+
+
+def _arm_document(met: ArmMet) -> dict[str, object]:
+    return {
+        "place": met.place,
+        "key": met.key,
+        "id": met.id,
+        "name": met.name,
+        "occurred_at": met.occurred_at,
+        "coordinates": met.coordinates,
+        "payload": met.payload,
+    }
+
+
+def _read_arm(read: Mapping[str, Any]) -> ArmMet:
+    return ArmMet(
+        place=read["place"],
+        key=UUID(read["key"]),
+        id=read["id"],
+        name=read["name"],
+        occurred_at=instant(read["occurred_at"]),
+        coordinates=Coordinates(*read["coordinates"]),
+        payload=read["payload"],
+    )

@@ -67,7 +67,7 @@ def _tell_waits(waits: Sequence[Document]) -> None:
         [
             (
                 wait["step_key"],
-                ", ".join(wait["events"]),
+                _waited_for(wait),
                 wait["status"],
                 terminal.instant(wait["opened_at"]),
                 terminal.instant(wait["deadline"]),
@@ -79,6 +79,14 @@ def _tell_waits(waits: Sequence[Document]) -> None:
         ],
         empty="",
     )
+
+
+def _waited_for(wait: Document) -> str:
+    """Return the names of the events, and of several arms which were met, by what (rule W7)."""
+    if "arms" not in wait:
+        return ", ".join(wait["events"])
+    arms = [(arm["event"], arm["met_by"]) for arm in wait["arms"]]
+    return ", ".join(name if by is None else f"{name} (met by {by['id']})" for name, by in arms)
 
 
 def _closed_by(wait: Document) -> str | None:

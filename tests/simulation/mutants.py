@@ -35,7 +35,7 @@ def mutant(install: Install) -> Install:
 @mutant
 def no_look_back(patch: Patch) -> None:
     """W2: a wait sees only what comes after it was parked."""
-    patch.setattr(advance, "oldest_match", lambda *_: None)
+    patch.setattr(advance, "look_back", lambda _world, _run, waiting: (waiting, None))
 
 
 @mutant
@@ -45,13 +45,13 @@ def look_back_takes_the_newest(patch: Patch) -> None:
     def newest(world: Any, run: Any, waiting: Any) -> object:
         found = [
             waits.Match(event, arm)
-            for name in waits.names_of(world.version_of(run), waiting.step_key)
-            for event in world.stored_events(waits._needs(world, run, waiting, name))
+            for event in waits._candidates(world, run, waiting, None)
             if (arm := waits.judge(world, run, waiting, event).arm)
         ]
-        return max(found, key=lambda each: each.event.v, default=None)
+        match = max(found, key=lambda each: each.event.v, default=None)
+        return (waiting if match is None else waits.meet(waiting, match), match)
 
-    patch.setattr(advance, "oldest_match", newest)
+    patch.setattr(advance, "look_back", newest)
 
 
 @mutant

@@ -120,7 +120,7 @@ def test_a_key_in_another_spelling_is_refused_with_the_right_one(kind, config, f
         ("wait_for_event", {"event_name": "a", "timeout": "P0D"}, ["timeout"]),
         ("wait_for_event", {"event_name": "a", "since": "ever"}, ["since"]),
         ("wait_for_event", {"event_name": "a", "deliver": "some"}, ["deliver"]),
-        ("wait_for_event", {"any_of": [{"event_name": "a"}]}, ["any_of"]),
+        ("wait_for_event", {"any_of": [{"event_name": ""}]}, ["any_of[0].event_name"]),
         ("condition", {"type": "and", "rules": [{}]}, ["rules[0].field", "rules[0].operator"]),
         ("condition", "event.x", [""]),
         ("send_email", {"template": "t"}, ["template"]),

@@ -6,23 +6,22 @@ from datetime import datetime
 from uuid import UUID
 
 from handlers.admit import admit, remember_entry
-from handlers.advance import begin, end_early
+from handlers.advance import begin
 from handlers.after_merge import follow_merges
 from handlers.dedupe import is_dropped, set_aside
-from handlers.evaluate import evaluate
+from handlers.exits import EarlyExit, early_exit, exit_runs
 from handlers.guard import guarded
 from handlers.identify import Identity, identify
-from handlers.match import apply_hit, match_waits, note_late_arrivals, parked_order
+from handlers.match import apply_hit, match_waits, note_late_arrivals
 from handlers.profile import apply_contact_event
 from handlers.receipt import add_receipt
 from handlers.sighting import Sighting
 from handlers.suppression import note_suppression
-from handlers.waits import scope_of
 from handlers.world import Findings, World
 from state.automation import Automation
 from state.event import Event
 from state.evidence import Finding
-from state.run import Reason, Resolved, Run, Trigger, run_id_of
+from state.run import Resolved, Run, Trigger, run_id_of
 from state.turn import EventRecord, Seen, StoredEvent
 
 #: Contact events whose rules come with the next version; until then nothing of them is lost.
@@ -70,35 +69,13 @@ def apply_event(world: World, event: Event) -> None:
 def _set_in_motion(
     world: World, event: StoredEvent, resolved: Resolved, findings: Findings
 ) -> None:
-    _exit_runs(world, event, findings)
+    exit_runs(world, event, findings)
     for hit in match_waits(world, event, findings):
         with guarded(world, hit.run):
             apply_hit(world, hit, findings)
     note_late_arrivals(world, event, findings)
     for automation in world.catalogue.starts.get(event.name, ()):
         _start(world, automation, event, resolved, findings)
-
-
-def _exit_runs(world: World, event: StoredEvent, findings: Findings) -> None:
-    """End the runs whose exit rules this event fulfils, mid-delay too (rule S3)."""
-    for run in sorted(world.active_runs(event.contact_id).values(), key=parked_order):
-        if run.trigger.key == event.key or event.v < run.trigger.v:
-            continue
-        for rule in world.version_of(run).exits:
-            if rule.event_name != event.name:
-                continue
-            scope = scope_of(world, run, event.payload)
-            verdict = None if rule.filter is None else evaluate(rule.filter, scope)
-            if verdict is None or verdict.holds:
-                findings.append(Finding("exit", "exited", run.automation_id, run.run_id))
-                reason: Reason = "exited_goal" if rule.is_goal else "exited_rule"
-                world.put_run(end_early(world, run, reason))
-                break
-            findings.append(
-                Finding(
-                    "exit", "filter_false", run.automation_id, run.run_id, values=verdict.checks
-                )
-            )
 
 
 def _start(
@@ -128,10 +105,33 @@ def _start(
         updated_at=world.now,
         business_key=admission.business_key,
     )
+    early = early_exit(world, run)
+    if early is not None:
+        _end_before_start(world, run, early, findings)
+        return
     findings.append(Finding("automation", "started", automation_id, run.run_id))
     remember_entry(world, automation, event)
     with guarded(world, run):
         world.put_run(begin(world, run))
+
+
+def _end_before_start(world: World, run: Run, early: EarlyExit, findings: Findings) -> None:
+    """Record a run that an event before its trigger had ended: it executes nothing (rule S3).
+
+    It does not count as an entry: `once` and `after` keep people from getting the same thing twice,
+    and this run gave its contact nothing (rule S2: every run *entered* counts).
+    """
+    cause = early.event
+    finding = Finding(
+        "automation",
+        "exited_before_start",
+        run.automation_id,
+        run.run_id,
+        reason=f"{cause.name} {cause.id} at {cause.coordinates}",
+        values=early.values,
+    )
+    findings.append(finding)
+    world.put_run(run.end("exited_before_start", world.now))
 
 
 def _trigger(event: StoredEvent) -> Trigger:

@@ -12,7 +12,7 @@ from state.run import Run
 from state.turn import StoredEvent
 
 #: The verdicts that are deeds.
-_DOING = frozenset({"started", "resumed", "exited"})
+_DOING = frozenset({"started", "resumed", "exited", "exited_before_start"})
 
 
 def add_receipt(world: World, event: StoredEvent, findings: Sequence[Finding]) -> None:

@@ -144,6 +144,18 @@ def floor_of(
     return max(wanted - world.rules.slack, bound), wanted < max([farthest, *since])
 
 
+def needs_for(
+    world: World, contact_id: int, floor: datetime, name: str, others: frozenset[str]
+) -> list[Need]:
+    """Return the look-back for one name, and those for others that may be asked for next.
+
+    All from one floor a contact and turn, so that no later wait has to ask from further back; only
+    a wait whose `since` is a longer span does.
+    """
+    floor = min(floor, world.look_back_floor(contact_id))
+    return [Need(contact_id, each, floor) for each in (name, *sorted(others - {name}))]
+
+
 def scope_of(world: World, run: Run, event: Mapping[str, object] | None) -> Scope:
     """Return what a run's rules and variables read; `event` is the arriving payload (rule W1)."""
     return Scope(
@@ -175,12 +187,7 @@ def _candidates(
 
 
 def needs_of(world: World, run: Run, waiting: Waiting, name: str) -> list[Need]:
-    """Return the look-back for one name, and those its version's other waits may ask for.
-
-    All from one floor a contact and turn, so that no later wait has to ask from further back; only
-    a wait whose `since` is a longer span does.
-    """
-    floor = min(waiting.floor, world.look_back_floor(run.contact_id))
-    arms = [arm for of_step in world.version_of(run).arms.values() for arm in of_step]
-    others = {arm.event_name for arm in arms} - {name}
-    return [Need(run.contact_id, each, floor) for each in (name, *sorted(others))]
+    """Return the look-back for one name of a wait, and those its version's waits may ask for."""
+    version = world.version_of(run)
+    others = frozenset(name for key in version.arms for name in names_of(version, key))
+    return needs_for(world, run.contact_id, waiting.floor, name, others)

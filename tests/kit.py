@@ -6,7 +6,7 @@ made of dicts; no store, no loop, no clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ from state.effect import Answer, Settlement
 from state.event import KINDS, Coordinates, Event, Identifier
 from state.identifier import normalise
 from state.run import Run
-from state.turn import Changes, LockRequest, PartitionState
+from state.turn import Changes, LockRequest, Need, PartitionState
 from tests.simulation.tables import Partition, PartitionRow, Tables, history
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -208,6 +208,8 @@ class Scene:
         self.now = now
         self.rules = rules
         self.tables = Tables()
+        #: The look-backs that the last turn asked for, round by round.
+        self.asked: list[Sequence[Need]] = []
         self.publish_automations(*automations, since=interest_since)
         self.consumed_to(datetime.max.replace(tzinfo=UTC))
 
@@ -270,6 +272,7 @@ class Scene:
         )
         snapshot = replace(tables.snapshot(request, self.now, owners), survivors=survivors)
         stored = StoredEvents()
+        self.asked = []
         while True:
             changes = Changes(now=self.now)
             spare = FreshContactIds(range(numbers[-1] + 1, numbers[-1] + 1000))
@@ -285,6 +288,7 @@ class Scene:
             outcome = decide(world, inputs)
             if isinstance(outcome, Needs):
                 assert outcome.look_backs
+                self.asked.append(outcome.look_backs)
                 stored.add(outcome.look_backs, tables.look_back(outcome.look_backs))
                 continue
             tables.write(outcome, claims)

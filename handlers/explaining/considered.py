@@ -10,6 +10,7 @@ from uuid import UUID
 from handlers.explaining.hindsight import (
     ALREADY_MET,
     RunView,
+    ended_before_start,
     judged_again,
     met_by_others,
     waits_of,
@@ -27,7 +28,7 @@ _REFUSALS = {
     "before_enabled": "the event happened before the automation was enabled",
     "once": "the contact had entered before, and re-entry is `once`",
     "one_active": "the contact was in a run of it, and re-entry is `one_active`",
-    "reentry_too_soon": "the contact's last entry was too recent for its re-entry policy",
+    "reentry_too_soon": "the contact's last entry was too recent for its re-entry policy, or later",
     "key_absent": "the payload lacks the business key that its re-entry policy names",
     "key_active": "a run with the same business key was under way",
     "capped": "the contact had too many runs of it under way",
@@ -76,6 +77,7 @@ def consider(
             case _:  # who is who is told apart
                 pass
     found.waits.extend(judge.in_hindsight(found.waits))
+    found.exits.extend(judge.exits_in_hindsight())
     return found
 
 
@@ -115,7 +117,7 @@ class _Judge:
         return {
             "automation": self._name(finding),
             "verdict": verdict,
-            "reason": self._why_started_or_not(verdict, values),
+            "reason": self._why_started_or_not(finding, values),
             "run_id": run_id,
             "run_status": None if view is None else view.stored.run.status,
             "values": values,
@@ -154,6 +156,10 @@ class _Judge:
             known = frozenset(one["step_key"] for one in noted if one["run_id"] == str(run_id))
             yield from judged_again(self._event, view, self._contact, known)
 
+    def exits_in_hindsight(self) -> Iterator[Document]:
+        for view in self._runs.values():
+            yield from ended_before_start(self._event, view, self._contact)
+
     def _view(self, run_id: str | None) -> RunView | None:
         return None if run_id is None else self._runs.get(UUID(run_id))
 
@@ -161,8 +167,8 @@ class _Judge:
         automation_id = finding["automation_id"]
         return self._names.get(UUID(automation_id), automation_id)
 
-    def _why_started_or_not(self, verdict: str, values: list[Check]) -> str:
-        match verdict:
+    def _why_started_or_not(self, finding: Finding, values: list[Check]) -> str:
+        match str(finding["verdict"]):
             case "started":
                 return approval_text(values, "its trigger names this event")
             case "filter_false":
@@ -170,7 +176,10 @@ class _Judge:
             case "too_old":
                 age = self._event.processed_at - self._event.v
                 return f"the event was {_span(age)} old when it was processed"
-            case _:
+            case "exited_before_start":
+                held = approval_text(values, "it names that event")
+                return f"an event before it, {finding['reason']}, fulfils its exit rule: {held}"
+            case verdict:
                 return _REFUSALS.get(verdict, verdict)
 
     def _why_resumed_or_not(self, verdict: str, values: list[Check], wait: Document | None) -> str:

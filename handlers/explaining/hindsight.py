@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from handlers.explaining.trace import Check, refusal_text, wait_trace
+from handlers.explaining.trace import Check, exit_trace, refusal_text, wait_trace
 from handlers.record import run_record
 from handlers.waits import arms_of, unmet_arms
 from state.automation import Version
@@ -54,6 +54,25 @@ def judged_again(
             "verdict": verdict,
             "reason": reason,
             "values": values,
+            "automation": view.stored.version.name,
+        }
+
+
+def ended_before_start(
+    event: EventRow, view: RunView, contact: Mapping[str, object]
+) -> Iterator[Document]:
+    """Yield what an event did to a run whose trigger was processed after it (rule S3)."""
+    run = view.stored.run
+    is_later = event.v >= run.trigger.v and event.processed_at <= run.created_at
+    if run.reason != "exited_before_start" or event.key == run.trigger.key or not is_later:
+        return
+    trace = exit_trace(view.version, run, event, contact)
+    if trace.holds:
+        yield {
+            "run_id": str(run.run_id),
+            "verdict": "exited",
+            "reason": f"its trigger {run.trigger.id} came after this event, so it never began",
+            "values": trace.checks,
             "automation": view.stored.version.name,
         }
 

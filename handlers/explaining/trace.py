@@ -63,6 +63,22 @@ def wait_trace(
     return Trace(False, checks)
 
 
+def exit_trace(version: Version, run: Run, event: EventRow, contact: Mapping[str, object]) -> Trace:
+    """Judge a run's exit rules on what is stored: the first that holds decides (rules O3, S3)."""
+    scope = Scope(event=event.payload, trigger=run.trigger.payload, contact=contact)
+    checks: list[Check] = []
+    for rule in version.exits:
+        if rule.event_name != event.name:
+            continue
+        if rule.filter is None:
+            return Trace(True, checks)
+        verdict = evaluate(rule.filter, scope)
+        checks += _as_of_now(verdict.checks)
+        if verdict.holds:
+            return Trace(True, checks)
+    return Trace(False, checks)
+
+
 def check_text(check: Check) -> str:
     """Return one comparison in words: what was asked, and what stood there."""
     asked = f"{check['field']} {check['operator']}"

@@ -80,7 +80,8 @@ select contact_id, automation_id, max((trigger ->> 'v')::timestamptz)
 from (
   select contact_id, automation_id, trigger from runs_active where automation_id = $1
   union all
-  select contact_id, automation_id, doc -> 'trigger' from runs_done where automation_id = $1
+  select contact_id, automation_id, doc -> 'trigger' from runs_done
+  where automation_id = $1 and reason <> 'exited_before_start'
 ) as entered
 group by contact_id, automation_id
 on conflict (contact_id, automation_id) do update set

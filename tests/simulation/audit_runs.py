@@ -37,12 +37,23 @@ def runs_of(case: Case) -> Iterator[tuple[AutomationFact, Happened, Run]]:
 def check(case: Case) -> Iterator[str]:
     for automation, trigger, run in runs_of(case):
         label = f"{automation.name}/{trigger.fact.id}"
-        yield from (f"{found} in {label}" for found in _walk(automation, run))
-        yield from (f"{found} in {label}" for found in _end(automation, run))
+        if run.reason == "exited_before_start":
+            yield from (f"{found} in {label}" for found in _never_began(automation, run))
+        else:
+            yield from (f"{found} in {label}" for found in _walk(automation, run))
+            yield from (f"{found} in {label}" for found in _end(automation, run))
         yield from (f"{found} in {label}" for found in _exits(case, automation, trigger, run))
         if dict(run.trigger.payload) != dict(trigger.fact.payload) or run.trigger.v != trigger.v:
             yield f"[10] the trigger is not what was published in {label}"
         case.evidence.seen[f"run_{run.reason}"] += 1
+
+
+def _never_began(automation: AutomationFact, run: Run) -> Iterator[str]:
+    """[3, 10] A run that was over before its trigger came has no history, and asks for nothing."""
+    if run.past or run.status != "cancelled":
+        yield f"[10] it executed something: {run.past:.80}"
+    if automation.exit is None:
+        yield "[10] it exited, and has no exit rule"
 
 
 def _walk(automation: AutomationFact, run: Run) -> Iterator[str]:
@@ -105,6 +116,13 @@ def _exits(case: Case, automation: AutomationFact, trigger: Happened, run: Run) 
         case.evidence.seen["exit"] += 1
         if not any(one.applied_at == run.completed_at for one in ending):
             yield "[4] nothing has ended it by an exit"
+    before = [one for one in ending if one.applied_at < run.created_at]
+    if run.reason == "exited_before_start":
+        case.evidence.seen["exit_before_start"] += 1
+        if not any(one.applied_at <= run.created_at for one in ending):
+            yield "[4] nothing had ended it before it began"
+    elif before:
+        yield f"[4] it began after its exit {before[0].fact.id}"
     for one in ending:
         if run.created_at < one.applied_at < run.completed_at:
             yield f"[4] it went on after its exit {one.fact.id}"

@@ -70,7 +70,11 @@ def _reads_contact(automation: Automation) -> bool:
 def _judge_reentry(
     world: World, automation: Automation, event: StoredEvent, scope: Scope
 ) -> Admission:
-    """Judge by the runs this contact has, or had, in this automation, over all versions (S2)."""
+    """Judge by the runs this contact has, or had, in this automation, over all versions (S2).
+
+    Under `after` a trigger older than the last entry's is refused however much older it is: only
+    the newest entry is remembered, and another one may lie close to it.
+    """
     reentry = automation.current.reentry
     active = [
         run
@@ -112,7 +116,14 @@ def _compared(event: StoredEvent, opens_at: datetime) -> Check:
 def _judge_key(active: list[Run], value: object) -> Admission:
     if value is ABSENT or value is None or isinstance(value, dict | list):
         return Admission("key_absent")
-    key = f"{type(value).__name__}:{value}"
+    key = _business_key(value)
     if any(run.business_key == key for run in active):
         return Admission("key_active")
     return Admission("capped") if len(active) >= ACTIVE_RUNS_MAX else Admission("started", (), key)
+
+
+def _business_key(value: object) -> str:
+    """Return a scalar as a business key: 1 and 1.0 are one key, "1" and true are others (S2)."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return f"{type(value).__name__}:{value}"

@@ -11,8 +11,11 @@ from state.path import parse_path
 from state.problem import Collector, Problem, ProblemsError, choose
 from state.rule import parse_rule
 
-#: What a trigger's filter and a business key may read: nothing else is there before a run.
+#: What a trigger's filter may read: nothing else is there before a run.
 TRIGGER_ROOTS = ("event", "contact")
+
+#: What a business key may read: the trigger goes by either of its names.
+KEY_ROOTS = (*TRIGGER_ROOTS, "trigger")
 
 _FORMS = ("always", "once", "one_active", "after:<duration>", "key:<path>")
 _EXIT_KEYS = ("event", "filter", "goal")
@@ -36,7 +39,7 @@ def parse_reentry(raw: object) -> Reentry:
         case str() if raw.startswith("after:"):
             return Reentry("after", span=parse_duration(raw[6:]))
         case str() if raw.startswith("key:"):
-            return Reentry("key", path=parse_path(raw[4:].strip(), TRIGGER_ROOTS))
+            return Reentry("key", path=parse_path(raw[4:].strip(), KEY_ROOTS))
         case _:
             message = f"{raw!r:.40} is not a re-entry policy"
             raise EntryError([Problem("", message, choose(raw, _FORMS))])

@@ -7,7 +7,9 @@ import math
 import re
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import chain
+from operator import iconcat
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -171,22 +173,23 @@ def canonical(payload: Mapping[str, object]) -> bytes:
 _CONTAINERS = frozenset({dict, list})
 
 
-def _levels(document: object) -> Iterator[list[dict[str, object]]]:
+def _levels(document: object) -> Iterator[Sequence[dict[str, object]]]:
     """Yield the objects of each level of a document, as long as there are containers in it.
 
-    Level by level, for a text of the largest size holds a hundred thousand containers, and a call
-    for each of them would take longer than to parse it.
+    Level by level and without an iterator for each, for a text of the largest size holds more than
+    a hundred thousand containers, and a call for each would take longer than to parse them.
     """
     below: list[Any] = [document]
     while not (kinds := set(map(type, below))).isdisjoint(_CONTAINERS):
         if kinds == {list}:
-            yield []
-            below = list(chain.from_iterable(below))
+            yield ()
+            below = reduce(iconcat, below, [])
             continue
-        objects = [each for each in below if type(each) is dict]
+        objects = [each for each in below if type(each) is dict and each]
         yield objects
         lists = [each for each in below if type(each) is list] if list in kinds else []
-        below = [*chain.from_iterable(map(dict.values, objects)), *chain.from_iterable(lists)]
+        below = reduce(iconcat, lists, [])
+        below += chain.from_iterable(map(dict.values, objects))
 
 
 def _sort(value: dict[str, object]) -> None:

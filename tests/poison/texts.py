@@ -32,7 +32,7 @@ def bytes_that_are_no_text(event: str) -> Iterator[Shape]:
     yield Shape("a key of 256 KiB", event_json, "too_large", "262144", (), b"k" * 256 * 1024)
     yield Shape("headers of 256 KiB", event_json, "too_large", "262144",
                 [("h", b"v" * 1024)] * 256)  # fmt: skip
-    yield Shape("100,000 empty headers", event_json, "too_large", "262144", [("", b"")] * 140_000)
+    yield Shape("140,000 empty headers", event_json, "too_large", "262144", [("", b"")] * 140_000)
 
 
 def text_that_is_no_json(event: str) -> Iterator[Shape]:

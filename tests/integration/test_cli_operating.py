@@ -17,6 +17,8 @@ import psutil
 import pytest
 import yaml
 
+from state.event import Coordinates
+from stream.wire_form import WireForm
 from tests.integration.command import ROOT, waitline
 from tests.integration.drawn import automation, post, waiting
 from tests.integration.kit import House
@@ -176,6 +178,28 @@ async def test_one_event_is_published_and_answers_where_it_stands(house: House) 
         house.environment, "publish", "contact.updated", "--email", "ann@x.io", "--id", "c-1"
     )
     assert f"published c-1 to {house.contacts}/" in changed.out
+
+
+async def test_one_event_is_one_whatever_form_it_is_published_in(house: House) -> None:
+    """E1, E2, E4: a CloudEvent of the topic's is the plain event of its id, and comes again."""
+    await house.apply(waiting())
+    order = ("publish", "go", "--email", "ann@x.io", "--id", "e-1", "--payload", '{"total": 30}')
+    forms = (WireForm.JSON, WireForm.CLOUDEVENTS, WireForm.CLOUDEVENTS_BINARY)
+    async with house.worker():
+        for form in forms:
+            said = (await waitline(house.environment, *order, "--format", form, "--json")).document
+            place = Coordinates(said["topic"], said["partition"], said["offset"])
+            await house.until_applied([place])
+        lines = json.dumps({"event": "go", "id": "e-2", "email": "bob@x.io"})
+        arguments = ("publish", "--file", "-", "--format", "cloudevents", "--source", "/shop")
+        await waitline(house.environment, *arguments, stdin=lines)
+        await house.until_count("runs_active", 2)
+    assert await house.rows("select source, event_id from events order by event_id") == [
+        (house.events, "e-1"),
+        ("/shop", "e-2"),
+    ]
+    assert await house.count("duplicates") == 2
+    assert await house.count("quarantine") == 0
 
 
 async def test_a_file_is_published_from_standard_input(house: House) -> None:

@@ -20,7 +20,7 @@ from stream.cli import invoke
 from stream.clock import SystemClock
 from stream.config import Settings
 from stream.inquiry import parse_place
-from stream.wire_form import Way
+from stream.wire_form import Way, WireForm
 from tests.kit import NOW
 
 ROOT = Path(__file__).parents[2]
@@ -274,6 +274,19 @@ def test_a_file_that_says_nothing(waitline, file: str, said: str) -> None:
     found = waitline("publish", "--file", file)
     assert found.code != 0
     assert said in found.err
+
+
+def test_only_a_cloudevent_has_a_source(waitline) -> None:
+    found = waitline("publish", "go", "--email", "a@x.io", "--source", "/shop")
+    assert found.code == 2
+    assert "add --format cloudevents" in found.err
+
+
+def test_a_source_that_is_none_is_refused_before_anything_is_published() -> None:
+    """E6: in CloudEvents' own words."""
+    way = Way(form=WireForm.CLOUDEVENTS, source="s" * 256)
+    with pytest.raises(BadEvent, match="source: expected a string of 1 to 255"):
+        check({"event": "x", "email": "a@x.io", "id": "1"}, Settings(), NOW, way)
 
 
 def test_contact_events_go_to_the_contacts_topic() -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from handlers.admit import admit, remember_entry
 from handlers.advance import begin
 from handlers.after_merge import follow_merges
-from handlers.dedupe import is_dropped, set_aside
+from handlers.dedupe import is_dropped, is_past_memory, set_aside
 from handlers.exits import EarlyExit, early_exit, exit_runs
 from handlers.guard import guarded
 from handlers.identify import Identity, identify
@@ -39,11 +39,14 @@ def apply_event(world: World, event: Event) -> None:
     is_of_interest = event.name in world.catalogue.interest_since
     if is_of_interest and is_dropped(world, event):
         return
-    if not is_of_interest and world.snapshot.was_applied(event.coordinates):
-        # It is not stored; what it linked then may have been released since, by who came later.
+    v, is_skewed = event.verdict_time(world.now)
+    if world.snapshot.was_applied(event.coordinates) and (
+        not is_of_interest or is_past_memory(world, v)
+    ):
+        # It is not stored, or no longer (O5); what it linked then may have been released since, by
+        # who came later.
         world.changes.tally["redelivered"] += 1
         return
-    v, is_skewed = event.verdict_time(world.now)
     sighting = Sighting(world, event, v)
     is_somebody = is_of_interest or event.is_contact_event
     identity = identify(sighting, creates=is_somebody)

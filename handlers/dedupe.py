@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 
 from handlers.world import World
 from state.event import RAW_MAX, Event, Rejected
@@ -24,6 +25,11 @@ def is_dropped(world: World, event: Event) -> bool:
         detail = f"id: another event used it before, at {seen.coordinates}"
         set_aside(world, event, "id_conflict", detail, winner=str(seen.coordinates))
     return True
+
+
+def is_past_memory(world: World, v: datetime) -> bool:
+    """Tell whether an event of this V may have been stored once and forgotten since (E4, O5)."""
+    return world.now - v > world.rules.memory
 
 
 def set_aside(

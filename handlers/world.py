@@ -45,7 +45,12 @@ class Rules:
     @property
     def trigger_age_max(self) -> timedelta:
         """Return the age from which a trigger starts nothing: S5, or E4's horizon if nearer."""
-        return min(self.event_age_max, self.topic_retention + timedelta(days=7))
+        return min(self.event_age_max, self.memory)
+
+    @property
+    def memory(self) -> timedelta:
+        """Return how long event keys are remembered at least (rule E4)."""
+        return self.topic_retention + timedelta(days=7)
 
 
 class NeedsLookBack(Exception):

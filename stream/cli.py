@@ -20,6 +20,7 @@ from stream.commands import (
     explain,
     publish,
     release,
+    retention,
     runs,
     segments,
     setup,
@@ -60,6 +61,7 @@ app.command(rich_help_panel=_SET_UP)(setup.config)
 app.add_typer(automations.commands, name="automations", rich_help_panel=_OPERATE)
 app.command(rich_help_panel=_OPERATE)(publish.publish)
 app.command(rich_help_panel=_OPERATE)(work.run)
+app.command(rich_help_panel=_OPERATE)(retention.retention)
 app.add_typer(segments.commands, name="segments", rich_help_panel=_OPERATE)
 app.add_typer(subscription_topics.commands, name="subscription-topics", rich_help_panel=_OPERATE)
 app.add_typer(suppressions.commands, name="suppressions", rich_help_panel=_OPERATE)

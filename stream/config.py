@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from annotated_types import Ge, Le
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, model_validator
@@ -15,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from handlers.world import LOOK_BACK_MAX
 from stream.accepted import (
     Age,
     Brokers,
@@ -26,18 +26,14 @@ from stream.accepted import (
     Topic,
     Topics,
 )
+from stream.setting_text import setting_text, span_text
 
 PREFIX = "WAITLINE_"
-MASK = "***"
 
-#: In a URL: user:PASSWORD@host, and the ?password=PASSWORD that libpq's form allows.
-_PASSWORDS = re.compile(r"(://[^:/@?]*:).*(?=@)|([?&][a-z]*password=)[^&]*")
-_UNITS = {
-    "day": timedelta(days=1),
-    "hour": timedelta(hours=1),
-    "minute": timedelta(minutes=1),
-    "second": timedelta(seconds=1),
-}
+#: How much longer than the topics keep records event ids are remembered (rule E4).
+REMEMBERED = timedelta(days=7)
+
+_NONE = timedelta(0)
 
 
 class ConfigError(Exception):
@@ -59,6 +55,12 @@ def _upper(raw: object) -> object:
 
 def _seconds(count: float) -> timedelta:
     return timedelta(seconds=count)
+
+
+def _events_kept(read: dict[str, Any]) -> timedelta:
+    """Return the default for events: as far as waits look back, or the memory of event ids."""
+    topics_keep: timedelta = read.get("topic_retention", _NONE)
+    return max(topics_keep + REMEMBERED, LOOK_BACK_MAX)
 
 
 class Settings(BaseSettings):
@@ -151,6 +153,27 @@ class Settings(BaseSettings):
     run_age_max: Age = Field(
         timedelta(days=400),
         description="How long a run may last; one that is older is cancelled as expired.",
+    )
+    retention: Literal["on", "off"] = Field(
+        "on",
+        description="Whether workers drop what is older than the periods below, once an hour; if "
+        "not, `waitline retention` does when it is run.",
+    )
+    retention_events: Age = Field(
+        default_factory=_events_kept,
+        description="How long events are kept, at least; longer while a live run's wait may look "
+        "back to them. Never less than the topic retention and 7 days, as they are the memory of "
+        "event ids.",
+    )
+    retention_runs: Age = Field(
+        timedelta(days=400),
+        description="How long finished runs are kept with their messages, at least as long as "
+        "event ids are remembered.",
+    )
+    retention_quarantine: Age = Field(
+        timedelta(days=90),
+        description="How long quarantined records are kept, and notes of duplicates and of "
+        "identifiers that were refused; at least the topic retention.",
     )
     batch_max: int = Field(
         3000, ge=1, le=50_000, description="The most records that one transaction takes."
@@ -273,7 +296,9 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [_line(problem) for problem in error.errors(include_url=False)]
+        problems = error.errors(include_url=False)
+        # A default that follows from a variable that cannot be used is no problem of its own.
+        lines = [_line(one) for one in problems if one["type"] != "default_factory_not_called"]
         raise ConfigError("\n".join(lines)) from None
 
 
@@ -282,12 +307,17 @@ def describe(settings: Settings) -> list[Setting]:
     return [
         Setting(
             _variable(name),
-            _shown(getattr(settings, name)),
-            _shown(field.default),
+            setting_text(getattr(settings, name)),
+            setting_text(_default_of(field)),
             str(field.description),
         )
         for name, field in Settings.model_fields.items()
     ]
+
+
+def _default_of(field: FieldInfo) -> object:
+    bare = {"topic_retention": Settings.model_fields["topic_retention"].default}
+    return field.get_default(call_default_factory=True, validated_data=bare)
 
 
 def _variable(name: str) -> str:
@@ -301,6 +331,7 @@ def _misfits(settings: Settings) -> Iterator[str]:
         yield f"{PREFIX}SESSION_TIMEOUT: expected at least 3 times {PREFIX}HEARTBEAT_INTERVAL"
     if settings.drain_timeout >= settings.rebalance_timeout:
         yield f"{PREFIX}DRAIN_TIMEOUT: expected less than {PREFIX}REBALANCE_TIMEOUT"
+    yield from _too_short(settings)
     topics = [*settings.topics_in, settings.topics_receipts, settings.topics_dead_letters]
     for topic, times in Counter(topics).items():
         if times > 1:
@@ -324,6 +355,19 @@ def _smtp_misfits(settings: Settings) -> Iterator[str]:
         yield f"{PREFIX}SMTP_TIMEOUT: expected less than half of {PREFIX}SEND_LEASE"
 
 
+def _too_short(settings: Settings) -> Iterator[str]:
+    """Say what would be forgotten while the topics can still bring it back (rules E4, F2)."""
+    remembered = settings.topic_retention + REMEMBERED
+    for name in ("retention_events", "retention_runs"):
+        if getattr(settings, name) < remembered:
+            yield (
+                f"{_variable(name)}: expected at least {span_text(remembered)}, "
+                f"{PREFIX}TOPIC_RETENTION and {REMEMBERED.days} days"
+            )
+    if settings.retention_quarantine < settings.topic_retention:
+        yield f"{_variable('retention_quarantine')}: expected at least {PREFIX}TOPIC_RETENTION"
+
+
 def _line(problem: ErrorDetails) -> str:
     if not problem["loc"]:  # settings that do not fit together; the text names them
         return str(problem["ctx"]["error"])
@@ -342,25 +386,3 @@ def _expected(problem: ErrorDetails, field: FieldInfo) -> str:
         most = next(limit.le for limit in field.metadata if isinstance(limit, Le))
         return f"expected a whole number from {least} to {most}"
     return problem["msg"]
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case SecretStr():
-            return MASK
-        case timedelta():
-            return _span_shown(value)
-        case tuple():
-            return ",".join(map(str, value))
-        case _:
-            return _PASSWORDS.sub(rf"\1\2{MASK}", str(value))
-
-
-def _span_shown(span: timedelta) -> str:
-    for unit, length in _UNITS.items():
-        count, rest = divmod(span, length)
-        if count and not rest:
-            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
-    return f"{span.total_seconds():g}"

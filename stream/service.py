@@ -15,7 +15,7 @@ import structlog
 from handlers.world import Rules
 from state.postgres.migrate import pending
 from state.postgres.store import PostgresStore
-from state.turn import Moved, Unavailable
+from state.turn import Moved, Unavailable, Unknown
 from stream.announcer import Announcer
 from stream.clock import Clock, SystemClock
 from stream.config import ConfigError, Settings
@@ -25,6 +25,7 @@ from stream.kafka import kafka_client_options
 from stream.processor import Processor
 from stream.producer import Publisher
 from stream.relay import Relay, RelayLimits
+from stream.retention import Doer, is_time, retention_of
 from stream.senders.choice import close_senders, concurrency, open_senders
 from stream.telemetry import Counters
 from stream.wake import Wake
@@ -45,6 +46,7 @@ class Worker:
         self._store = store
         self._clock = clock
         self._stopping = asyncio.Event()
+        self._retention = retention_of(settings)
         self.counters = Counters()
         self._processor = Processor(store, rules_of(settings), clock, self.counters)
         self._wake = Wake(store, self._processor, clock)
@@ -120,7 +122,9 @@ class Worker:
             try:
                 await self._store.keep_house(await self._store.database_now())
                 await self._expiry.sweep()
-            except (Moved, Unavailable) as fault:
+                if self._settings.retention == "on" and await is_time(self._store):
+                    await self._retention.keep(self._store, Doer("worker", is_operator=False))
+            except (Moved, Unavailable, Unknown) as fault:
                 log.warning("housekeeping.retried", reason=str(fault))
             await self._clock.sleep(self._clock.jittered(HOUSEKEEPING_SECONDS))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PlainValidator, model_validator
@@ -21,6 +22,7 @@ from handlers.step import (
 from state.automation import Arm
 from state.duration import Duration, DurationError, parse_duration
 from state.problem import Collector
+from state.wall_clock import longest_in_days
 
 TYPE = "wait_for_event"
 RECEIVED, TIMEOUT = "event_received", "timeout"
@@ -90,6 +92,19 @@ def arms(config: Config) -> tuple[Arm, ...]:
 def branches_of(config: Config) -> tuple[str, ...]:
     """Return the branches of the arms, and that of the timeout (rules W7, W8)."""
     return (*dict.fromkeys(arm.branch for arm in arms(config)), TIMEOUT)
+
+
+def span_of(config: Config) -> timedelta:
+    """Return how far before its own entering a wait looks at most; 0: it counts from elsewhere.
+
+    A span by the calendar is as long as it can be anywhere, with a day for what clocks do.
+    """
+    since = config.since
+    if not isinstance(since, Duration):
+        return timedelta(0)
+    if since.is_exact:
+        return since.exact
+    return since.exact + timedelta(days=longest_in_days(since.months) + since.days + 1)
 
 
 def enter(turn: Turn) -> Outcome:

@@ -52,7 +52,9 @@ def _meaning(error: asyncpg.PostgresError) -> Exception | None:
     text = _first_line(error)
     if isinstance(error, asyncpg.InvalidCachedStatementError) or sqlstate.startswith(_MOVED):
         return Moved(f"{sqlstate}: {text}")
-    if sqlstate.startswith(_UNAVAILABLE) or _lacks_partition(error):
+    if _lacks_partition(error):
+        return Unavailable(f"{sqlstate}: {text}; `waitline migrate` makes it now, a worker soon")
+    if sqlstate.startswith(_UNAVAILABLE):
         return Unavailable(f"{sqlstate}: {text}")
     if sqlstate.startswith(_REFUSED):
         return Refused(sqlstate, text)

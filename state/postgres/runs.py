@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from state.postgres.codec import (
@@ -66,6 +67,7 @@ select extract(epoch from least(
 ACTIVE_COLUMNS = (
     "run_id", "automation_id", "contact_id", "created_at", "due_at", "deadline", "version",
     "holds_for_lag", "is_held", "activity", "step_key", "state", "trigger", "past",
+    "looks_back_to",
 )  # fmt: skip
 
 LEAVE = """
@@ -145,7 +147,14 @@ def _active_row(run: Run) -> tuple[object, ...]:
         run.run_id, run.automation_id, run.contact_id, run.created_at, due_at, deadline,
         run.version, holds_for_lag, is_held, activity, step_key,
         _state_text(run), json_text(trigger_document(run.trigger)), history_text(run),
+        _looks_back_to(run),
     )  # fmt: skip
+
+
+def _looks_back_to(run: Run) -> datetime:
+    """Return the oldest instant that this run's waits count from (rules W2, O5)."""
+    started_from = run.trigger.v
+    return min(started_from, run.parked.floor) if isinstance(run.parked, Waiting) else started_from
 
 
 def _done_row(run: Run) -> tuple[object, ...]:

@@ -38,12 +38,12 @@ SQL = re.compile(r"\s*(select|insert|update|delete|with)\b")
 
 
 def constants() -> dict[str, str]:
-    """Every SQL constant of the store's modules."""
+    """Every SQL constant of the store's modules, but for those of one leaf, whose name is open."""
     return {
         f"{module.name}.{name}": value
         for module in pkgutil.iter_modules(state.postgres.__path__, "state.postgres.")
         for name, value in vars(importlib.import_module(module.name)).items()
-        if name.isupper() and isinstance(value, str) and SQL.match(value)
+        if name.isupper() and isinstance(value, str) and SQL.match(value) and "{leaf}" not in value
     }
 
 

@@ -270,3 +270,36 @@ def test_a_group_member_has_explicit_timeouts() -> None:
     assert options["session_timeout_ms"] == 30_000
     assert options["heartbeat_interval_ms"] == 3_000
     assert options["rebalance_timeout_ms"] == 60_000
+
+
+def test_events_are_kept_as_long_as_waits_look_back_and_event_ids_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """O5, E4, W2: 35 days, or the topics' retention and 7 days where that is longer."""
+    assert load_settings().retention_events == timedelta(days=35)
+    assert _shown_default("WAITLINE_RETENTION_EVENTS") == "35 days"
+    monkeypatch.setenv("WAITLINE_TOPIC_RETENTION", "60 days")
+    assert load_settings().retention_events == timedelta(days=67)
+    assert _shown_default("WAITLINE_RETENTION_EVENTS") == "35 days"
+    monkeypatch.setenv("WAITLINE_RETENTION_EVENTS", "1000 days")
+    assert load_settings().retention_events == timedelta(days=1000)
+
+
+def _shown_default(variable: str) -> str:
+    return next(one.default for one in describe(load_settings()) if one.variable == variable)
+
+
+def test_nothing_is_forgotten_that_the_topics_can_still_bring_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """O5, E4, F2: at the edge it is legal, below it every such variable is named."""
+    names = ("WAITLINE_RETENTION_EVENTS", "WAITLINE_RETENTION_RUNS")
+    for name in names:
+        monkeypatch.setenv(name, "14 days")
+    monkeypatch.setenv("WAITLINE_RETENTION_QUARANTINE", "7 days")
+    load_settings()
+    assert problems(monkeypatch, WAITLINE_TOPIC_RETENTION="8 days") == [
+        "WAITLINE_RETENTION_EVENTS: expected at least 15 days, WAITLINE_TOPIC_RETENTION and 7 days",
+        "WAITLINE_RETENTION_RUNS: expected at least 15 days, WAITLINE_TOPIC_RETENTION and 7 days",
+        "WAITLINE_RETENTION_QUARANTINE: expected at least WAITLINE_TOPIC_RETENTION",
+    ]

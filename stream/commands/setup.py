@@ -20,7 +20,11 @@ def _topics() -> None:
     """Make the Kafka topics."""
 
 
-def migrate() -> None:
+def migrate(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be applied, and change nothing.")
+    ] = False,
+) -> None:
     """Bring the database's schema up to date. Safe to repeat, and for several at once.
 
     Example: DATABASE_URL=postgresql://localhost/waitline waitline migrate
@@ -29,10 +33,11 @@ def migrate() -> None:
 
     config = access.settings()
     with access.postgres_troubles(config):
-        applied = access.run(migrations.migrate(config.database_url))
-    for name in applied:
-        terminal.say(f"applied {name}")
-    if not applied:
+        work = migrations.pending if dry_run else migrations.migrate
+        names = access.run(work(config.database_url))
+    for name in names:
+        terminal.say(f"would apply {name}" if dry_run else f"applied {name}")
+    if not names:
         terminal.say("nothing to apply: the database is up to date")
 
 

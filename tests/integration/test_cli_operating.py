@@ -47,10 +47,15 @@ async def test_migrate_says_what_it_applied_and_may_be_repeated(empty_database: 
     refused = await waitline(environment, "run")
     assert (refused.code, refused.out) == (1, "")
     assert "run `waitline migrate`" in refused.err
+    dry = await waitline(environment, "migrate", "--dry-run")
+    assert (dry.code, dry.out.splitlines()[0]) == (0, "would apply 0001_initial.sql")
+    assert (await waitline(environment, "runs", "list")).code == 1
     first = await waitline(environment, "migrate")
     assert first.code == 0
     assert "applied 0001_initial.sql" in first.out
-    assert "nothing to apply" in (await waitline(environment, "migrate")).out
+    assert dry.out.replace("would apply", "applied") == first.out
+    for options in ((), ("--dry-run",)):
+        assert "nothing to apply" in (await waitline(environment, "migrate", *options)).out
     assert (await waitline(environment, "runs", "list", "--json")).document == []
 
 

@@ -123,6 +123,16 @@ async def test_the_floor_of_an_open_wait_holds_too(
     assert (await verdicts(store))[week.name].verdict == "held"
 
 
+async def test_a_parked_run_says_from_when_its_waits_count(
+    store: PostgresStore, database: str, published: UUID, now: datetime
+) -> None:
+    """O5: by an index, whatever its documents weigh."""
+    earlier = now - timedelta(days=3)
+    await parked(store, 1, published, now, floor=earlier)
+    await parked(store, 2, published, earlier, floor=now)
+    assert await rows(database, "select looks_back_to from runs_active") == [(earlier,)] * 2
+
+
 async def test_a_run_from_before_the_column_holds_by_what_its_document_says(
     store: PostgresStore, connection: asyncpg.Connection, week: Leaf, published: UUID, now: datetime
 ) -> None:

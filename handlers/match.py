@@ -101,22 +101,17 @@ def _listens(world: World, run: Run, waiting: Waiting, name: str) -> bool:
 def _chosen(judged: list[tuple[Run, Waiting, Judgement]]) -> set[UUID]:
     """Return the runs that get the event: all that match, or the oldest or newest per step (W6).
 
-    The waits of all versions of one automation stand in one line, and each is judged by what its
-    own version says. A wait that is opened later looks back for itself: it never stood in the line.
+    The waits of all versions of one automation stand in one line. Where its versions say different
+    things, those that say the same choose among themselves: so somebody gets every event that a
+    wait is open for. A wait that is opened later looks back for itself: it stood in no line.
     """
-    lines: dict[tuple[UUID, str], list[UUID]] = {}
+    lines: dict[tuple[UUID, str, str], list[UUID]] = {}
     for run, waiting, judgement in judged:
         if judgement.arm is not None:
-            lines.setdefault((run.automation_id, waiting.step_key), []).append(run.run_id)
-    chosen: set[UUID] = set()
-    for run, waiting, judgement in judged:
-        if judgement.arm is None:
-            continue
-        line = lines[run.automation_id, waiting.step_key]
-        gets = {"all": run.run_id, "oldest": line[0], "newest": line[-1]}[judgement.arm.deliver]
-        if gets == run.run_id:
-            chosen.add(run.run_id)
-    return chosen
+            line = (run.automation_id, waiting.step_key, judgement.arm.deliver)
+            lines.setdefault(line, []).append(run.run_id)
+    picks = {"all": slice(None), "oldest": slice(1), "newest": slice(-1, None)}
+    return {run_id for line, ids in lines.items() for run_id in ids[picks[line[2]]]}
 
 
 def _mark_late(world: World, run: Run, waiting: Waiting, event: StoredEvent) -> None:

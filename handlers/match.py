@@ -9,7 +9,7 @@ from uuid import UUID
 
 from handlers.advance import note_arm, resume_by_event
 from handlers.evaluate import Scope
-from handlers.waits import Judgement, Match, arms_of, choose_arm, judge, unmet_arms
+from handlers.waits import Judgement, Match, arms_of, choose_arm, floor_for, judge, unmet_arms
 from handlers.world import Findings, World
 from state.evidence import Finding
 from state.run import LateMatch, Run, Waiting
@@ -123,7 +123,7 @@ def _mark_late(world: World, run: Run, waiting: Waiting, event: StoredEvent) -> 
 
 def _would_have_matched(world: World, wait: ClosedWait, event: StoredEvent) -> bool:
     version = world.catalogue.versions.get((wait.automation_id, wait.version))
-    if version is None or event.key in wait.used or event.v < wait.floor:
+    if version is None or event.key in wait.used or event.v < floor_for(world, wait, event.name):
         return False
     arms = unmet_arms(arms_of(version, wait.step_key), wait.met, event.name)
     scope = Scope(

@@ -12,7 +12,7 @@ from handlers.world import LOOK_BACK_MAX, World
 from state.automation import Arm, Version
 from state.evidence import Check
 from state.run import ArmMet, Run, Waiting
-from state.turn import Need, StoredEvent
+from state.turn import ClosedWait, Need, StoredEvent
 
 
 class Match(NamedTuple):
@@ -53,7 +53,7 @@ def judge(world: World, run: Run, waiting: Waiting, event: StoredEvent) -> Judge
     """
     if event.key in run.used or event.key in (run.trigger.key, *(one.key for one in waiting.met)):
         return Judgement("used")
-    if event.v < _floor_for(world, waiting, event.name):
+    if event.v < floor_for(world, waiting, event.name):
         return Judgement("before_window")
     arms = arms_of(world.version_of(run), waiting.step_key)
     unmet = unmet_arms(arms, {one.place for one in waiting.met}, event.name)
@@ -156,6 +156,12 @@ def needs_for(
     return [Need(contact_id, each, floor) for each in (name, *sorted(others - {name}))]
 
 
+def floor_for(world: World, wait: Waiting | ClosedWait, name: str) -> datetime:
+    """Return the wait's floor for an arm of this name, never before the name was of interest."""
+    since = world.catalogue.interest_since.get(name)
+    return wait.floor if since is None else max(wait.floor, since)
+
+
 def scope_of(world: World, run: Run, event: Mapping[str, object] | None) -> Scope:
     """Return what a run's rules and variables read; `event` is the arriving payload (rule W1)."""
     return Scope(
@@ -165,12 +171,6 @@ def scope_of(world: World, run: Run, event: Mapping[str, object] | None) -> Scop
         steps=run.outputs,
         wait_events=run.wait_events,
     )
-
-
-def _floor_for(world: World, waiting: Waiting, name: str) -> datetime:
-    """Return the wait's floor for an arm of this name, never before the name was of interest."""
-    since = world.catalogue.interest_since.get(name)
-    return waiting.floor if since is None else max(waiting.floor, since)
 
 
 def _candidates(

@@ -297,6 +297,16 @@ def test_a_late_event_of_any_arm_is_shown_once():
     assert scene.decide(event("paid", ahead(minutes=30))).late == []
 
 
+def test_a_late_event_from_before_its_name_was_of_interest_is_none():
+    """W5, W7, W2: each arm's own floor binds here too."""
+    scene = Scene(any_of(PAID, SHIPPED, since="2 hours"))
+    scene.tables.interest_since["shipped"] = ago(minutes=30)
+    scene.decide(event("go"))
+    scene.at(ahead(hours=1)).fire_due()
+    assert scene.decide(event("shipped", ago(minutes=31))).late == []
+    assert scene.decide(event("paid", ago(minutes=90))).late != []
+
+
 def test_an_event_after_the_deadline_of_an_open_wait_is_late_for_the_arm_it_lacks():
     """W5, W7: noted while the timer is held."""
     scene = Scene(BOTH)

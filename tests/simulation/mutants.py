@@ -122,6 +122,12 @@ def exits_are_forgotten(patch: Patch) -> None:
 
 
 @mutant
+def exits_that_came_first_are_forgotten(patch: Patch) -> None:
+    """S3: a run begins although its exit was processed before its trigger."""
+    patch.setattr(arrival, "early_exit", lambda *_: None)
+
+
+@mutant
 def once_forgets_runs_that_ended(patch: Patch) -> None:
     """S2: only active runs stand in the way."""
     assert admit.remember_entry is arrival.remember_entry

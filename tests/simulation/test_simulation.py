@@ -32,6 +32,7 @@ SOMETIMES = (
     "timer_held",
     "fired_under_lag",
     "exit",
+    "exit_before_start",
     "once_refused",
     "commits_unknown_landed",
     "commits_unknown_not_landed",

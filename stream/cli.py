@@ -13,9 +13,12 @@ from typing_extensions import override
 
 from stream import terminal
 from stream.commands import (
+    audit,
     automations,
+    cancel,
     contacts,
     dead_letters,
+    delete,
     events,
     explain,
     publish,
@@ -58,6 +61,7 @@ _SET_UP, _OPERATE, _LOOK = "Set up", "Operate", "Look"
 app.command(rich_help_panel=_SET_UP)(setup.migrate)
 app.add_typer(setup.topics, name="topics", rich_help_panel=_SET_UP)
 app.command(rich_help_panel=_SET_UP)(setup.config)
+automations.commands.command()(delete.delete)
 app.add_typer(automations.commands, name="automations", rich_help_panel=_OPERATE)
 app.command(rich_help_panel=_OPERATE)(publish.publish)
 app.command(rich_help_panel=_OPERATE)(work.run)
@@ -67,11 +71,13 @@ app.add_typer(subscription_topics.commands, name="subscription-topics", rich_hel
 app.add_typer(suppressions.commands, name="suppressions", rich_help_panel=_OPERATE)
 app.command(rich_help_panel=_LOOK)(explain.explain)
 runs.commands.command()(release.release)
+runs.commands.command()(cancel.cancel)
 app.add_typer(runs.commands, name="runs", rich_help_panel=_LOOK)
 app.command(rich_help_panel=_LOOK)(waits.waits)
 app.command(rich_help_panel=_LOOK)(stream_state.lag)
 app.add_typer(events.commands, name="events", rich_help_panel=_LOOK)
 app.add_typer(contacts.commands, name="contacts", rich_help_panel=_LOOK)
+app.command(rich_help_panel=_LOOK)(audit.audit)
 app.add_typer(dead_letters.commands, name="dead-letters", rich_help_panel=_LOOK)
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from stream.trouble import MISUSED, Trouble
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,6 +23,18 @@ _PIPE_WIDTH = 100_000
 
 #: Columns that are copied from the screen, and therefore stay on one line.
 _WHOLE = frozenset({"id", "run", "run id", "message"})
+
+
+def require_somebody() -> None:
+    """Refuse to go on where nobody can be asked, and say which option does without."""
+    if not sys.stdin.isatty():
+        raise Trouble("nobody can be asked here: look with --dry-run, then add --yes", MISUSED)
+
+
+def confirm(question: str) -> None:
+    """Ask before what cannot be undone; No ends the command."""
+    require_somebody()
+    typer.confirm(question, abort=True, err=True)
 
 
 def print_json(document: object) -> None:

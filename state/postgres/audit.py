@@ -6,12 +6,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from state.postgres.codec import optional_json
+from state.postgres.codec import columns_of, optional_json
 from state.postgres.session import Session
 from state.turn import Audited
 
 RECORD = """
 insert into audit (at, who, what, target, before, after) values ($1, $2, $3, $4, $5, $6)
+"""
+
+RECORD_ALL = """
+insert into audit (at, who, what, target, before, after)
+select $1, who, what, target, before, after
+from unnest($2::text[], $3::text[], $4::text[], $5::json[], $6::json[])
+  with ordinality as done (who, what, target, before, after, place)
+order by place
 """
 
 
@@ -37,7 +45,10 @@ async def record(
 
 
 async def save_audited(session: Session, audited: Sequence[Audited], now: datetime) -> None:
-    """Write down what operators did through the door; few at a time, so one by one."""
-    for each in audited:
-        change = (each.before, each.after)
-        await record(session, Action(each.who, now), each.what, each.target, change)
+    """Write down what operators did through the door, in its order."""
+    if audited:
+        rows = [
+            (one.who, one.what, one.target, optional_json(one.before), optional_json(one.after))
+            for one in audited
+        ]
+        await session.run(RECORD_ALL, now, *columns_of(rows))

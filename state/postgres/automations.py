@@ -20,6 +20,7 @@ from state.postgres.audit import Action
 from state.postgres.catalogue import bump_revision, lock_catalogue
 from state.postgres.codec import json_text, parsed
 from state.postgres.session import Session
+from state.postgres.templates import put_templates
 
 ALL = """
 select automation_id, name, is_enabled, enabled_at, current_version, created_at, updated_at
@@ -61,16 +62,6 @@ ADD_INTERESTS = """
 insert into interests (name, since) select name, $2 from unnest($1::text[]) as name
 on conflict do nothing
 """
-
-TEMPLATES = "select alias, definition from templates order by alias"
-
-PUT_TEMPLATE = """
-insert into templates as known (alias, kind, definition, updated_at) values ($1, $2, $3, $4)
-on conflict (alias) do update set
-  kind = excluded.kind, definition = excluded.definition, updated_at = excluded.updated_at
-where known.definition::text <> excluded.definition::text
-"""
-
 
 #: Whoever has entered an automation, as far as its runs are kept: the memory that `once` and
 #: `after` judge by, for runs that started while nobody had to remember them (S2).
@@ -172,11 +163,10 @@ async def apply_automations(
     now on; runs in progress stay on theirs (S1). The file says whether the automation is enabled.
     """
     now = await lock_catalogue(session)
-    for alias, definition in templates.items():
-        kind = "push" if "title" in definition else "email"
-        await session.run(PUT_TEMPLATE, alias, kind, json_text(definition), now)
-    applied = [await _apply(session, one, Action(who, now)) for one in publications]
-    has_more = [await declare(session, one.definition, Action(who, now)) for one in publications]
+    action = Action(who, now)
+    await put_templates(session, templates, action)
+    applied = [await _apply(session, one, action) for one in publications]
+    has_more = [await declare(session, one.definition, action) for one in publications]
     if any(has_more) or any(
         (one.change, one.state) != ("unchanged", "unchanged") for one in applied
     ):
@@ -231,11 +221,6 @@ async def get_automation(session: Session, name: str) -> tuple[AutomationRow, Ve
     """
     found = await _named(session, name)
     return found, await _current(session, found)
-
-
-async def load_templates(session: Session) -> dict[str, Mapping[str, object]]:
-    """Return the stored templates by alias."""
-    return {alias: parsed(text) for alias, text in await session.rows(TEMPLATES)}
 
 
 async def _apply(session: Session, publication: Publication, action: Action) -> Applied:

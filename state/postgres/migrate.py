@@ -40,6 +40,10 @@ APPLIED = "select name, checksum from schema_migrations order by name"
 
 RECORD = "insert into schema_migrations values ($1, $2, clock_timestamp())"
 
+AUDIT = """
+insert into audit (at, who, what, target) values (clock_timestamp(), $1, 'schema.migrate', $2)
+"""
+
 
 T = TypeVar("T")
 
@@ -68,8 +72,10 @@ def known_migrations() -> list[Migration]:
     return sorted((Migration(one.name, one.read_text()) for one in found), key=lambda one: one.name)
 
 
-async def migrate(dsn: str) -> list[str]:
+async def migrate(dsn: str, who: str | None = None) -> list[str]:
     """Bring the schema up to this code's and make partitions ahead; return the names applied.
+
+    Where an operator does it, `who` and each name are written into the audit log (rule O4).
 
     Any number may call it at once: each file is applied by one of them, in a transaction of its
     own under an advisory lock, and recorded in that transaction. Workers may be at work: whoever
@@ -82,7 +88,7 @@ async def migrate(dsn: str) -> list[str]:
     connection = await asyncpg.connect(dsn, timeout=10, command_timeout=600)
     try:
         applied: list[str] = []
-        while (name := await _insist(lambda: _apply_next(connection))) is not None:
+        while (name := await _insist(lambda: _apply_next(connection, who))) is not None:
             applied.append(name)
         await _insist(lambda: _make_partitions(connection))
         return applied
@@ -127,7 +133,7 @@ async def _make_partitions(connection: Connection) -> None:
         await ensure_partitions(connection, now)
 
 
-async def _apply_next(connection: Connection) -> str | None:
+async def _apply_next(connection: Connection, who: str | None) -> str | None:
     known = known_migrations()
     async with connection.transaction():
         await take_migration_lock(connection)
@@ -137,6 +143,8 @@ async def _apply_next(connection: Connection) -> str | None:
             return None
         await connection.execute(missing[0].sql)
         await connection.execute(RECORD, missing[0].name, missing[0].checksum)
+        if who is not None:
+            await connection.execute(AUDIT, who, missing[0].name)
         return missing[0].name
 
 

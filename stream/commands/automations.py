@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ import typer
 
 from stream import access, terminal
 from stream.operator import who_operates
-from stream.trouble import MISUSED, Trouble
 
 if TYPE_CHECKING:
     from state.postgres.automations import Applied, AutomationRow, VersionRow
@@ -115,22 +113,6 @@ def stop(name: Name) -> None:
     terminal.say(f'"{name}" {"is stopped" if changed else "was stopped already"}')
 
 
-@commands.command()
-def delete(
-    name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
-) -> None:
-    """Delete an automation: it starts no more runs, its name is free, live runs go on.
-
-    Example: waitline automations delete "Receipt and follow-up" --yes
-    """
-    if not yes:
-        if not sys.stdin.isatty():
-            raise Trouble("nobody can be asked here: add --yes", MISUSED)
-        typer.confirm(f'Delete "{name}"?', abort=True, err=True)
-    access.run(_deleted(name))
-    terminal.say(f'"{name}" is deleted')
-
-
 class _DryRun(Exception):
     """Undoes what was tried."""
 
@@ -138,7 +120,8 @@ class _DryRun(Exception):
 async def _applied(files: Sequence[Path], *, is_dry: bool) -> list[tuple[Applied, list[str]]]:
     """Apply the files; a dry run does the same and then takes it back."""
     from state.postgres.audiences import load_audiences
-    from state.postgres.automations import apply_automations, load_templates
+    from state.postgres.automations import apply_automations
+    from state.postgres.templates import load_templates
     from stream.automation_files import prepare
 
     applied: list[Applied] = []
@@ -193,13 +176,6 @@ async def _set(name: str, *, is_enabled: bool) -> bool:
 
     async with access.operating(access.settings()) as session, _named(session, name):
         return await set_enabled(session, name, is_enabled, who_operates())
-
-
-async def _deleted(name: str) -> None:
-    from state.postgres.automations import delete_automation
-
-    async with access.operating(access.settings()) as session, _named(session, name):
-        await delete_automation(session, name, who_operates())
 
 
 @asynccontextmanager

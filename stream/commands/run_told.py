@@ -115,7 +115,7 @@ def _tell_messages(messages: Sequence[Document]) -> None:
         return
     _section("Messages")
     terminal.print_table(
-        ("message", "channel", "step", "to", "says", "status", "last event"),
+        ("message", "channel", "step", "to", "says", "status", "last event", "remarks"),
         [
             (
                 message["id"],
@@ -125,11 +125,20 @@ def _tell_messages(messages: Sequence[Document]) -> None:
                 message.get("subject", message.get("title")),
                 message["status"],
                 message["last_event"],
+                _message_remarks(message),
             )
             for message in messages
         ],
         empty="",
     )
+
+
+def _message_remarks(message: Document) -> str:
+    error = message["error"]
+    said = [] if error is None else [f"{error['code']}: {error['message']}"]
+    if message["sent_after_cancel"]:
+        said.append("sent after the run was cancelled")
+    return ", ".join(said)
 
 
 def _section(title: str) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream import access, terminal
+from stream.operator import who_operates
+from stream.trouble import Trouble
 
 if TYPE_CHECKING:
     from stream.topics import TopicState
@@ -33,8 +35,10 @@ def migrate(
 
     config = access.settings()
     with access.postgres_troubles(config):
-        work = migrations.pending if dry_run else migrations.migrate
-        names = access.run(work(config.database_url))
+        url = config.database_url
+        names = access.run(
+            migrations.pending(url) if dry_run else migrations.migrate(url, who_operates())
+        )
     for name in names:
         terminal.say(f"would apply {name}" if dry_run else f"applied {name}")
     if not names:
@@ -51,7 +55,8 @@ def create(
 
     Example: waitline topics create --partitions 12
     """
-    for topic in access.run(_created(partitions)):
+    found = access.run(_created(partitions))
+    for topic in found:
         verb = "created" if topic.is_new else "exists"
         terminal.say(
             f"{verb} {topic.name}: {topic.partitions} partitions, "
@@ -59,6 +64,9 @@ def create(
         )
         for warning in topic.warnings:
             terminal.note(f"warning: {topic.name}: {warning}")
+    made = [topic for topic in found if topic.is_new]
+    if made:
+        access.run(_recorded(made))
 
 
 def _kept(retention: timedelta | None) -> str:
@@ -83,6 +91,21 @@ async def _created(partitions: int) -> list[TopicState]:
             retention=config.topic_retention,
             clock=SystemClock(),
         )
+
+
+async def _recorded(made: list[TopicState]) -> None:
+    """Write down which topics were made, if the database is there already; Kafka comes first."""
+    from state.postgres import audit
+    from state.postgres.marks import database_now
+
+    try:
+        async with access.operating(access.settings()) as session:
+            action = audit.Action(who_operates(), await database_now(session))
+            for topic in made:
+                after = {"partitions": topic.partitions, "retention": _kept(topic.retention)}
+                await audit.record(session, action, "topics.create", topic.name, (None, after))
+    except Trouble as trouble:
+        terminal.note(f"this is not in the audit log: {trouble}")
 
 
 def config(

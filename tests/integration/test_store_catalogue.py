@@ -17,10 +17,10 @@ from state.postgres.automations import (
     delete_automation,
     get_automation,
     list_automations,
-    load_templates,
     set_enabled,
 )
 from state.postgres.store import PostgresStore
+from state.postgres.templates import load_templates
 from state.turn import Changes, LockRequest, Refused
 from tests.stored import email, new_contact, rows, run, save, until_blocked
 

@@ -31,13 +31,14 @@ COMMANDS = [
     ["automations", "enable"], ["automations", "stop"], ["automations", "delete"],
     ["publish"], ["run"], ["runs", "list"], ["runs", "show"], ["explain"], ["events", "names"],
     ["waits"], ["lag"], ["contacts", "show"], ["dead-letters", "list"], ["dead-letters", "show"],
+    ["runs", "release"], ["runs", "cancel"], ["audit"],
 ]  # fmt: skip
 
 READING = [
     ["automations", "list"], ["automations", "show", "A"], ["runs", "list"],
     ["runs", "show", "0b3c8f9e-63a5-5c57-8d0f-2f6a54b1d7aa"], ["events", "names"], ["waits"],
     ["contacts", "show", "email:ann@x.io"], ["dead-letters", "list"],
-    ["dead-letters", "show", "waitline.events/0/1"], ["explain", "evt"],
+    ["dead-letters", "show", "waitline.events/0/1"], ["explain", "evt"], ["audit"],
 ]  # fmt: skip
 
 
@@ -118,6 +119,10 @@ def test_help_imports_nothing_heavy() -> None:
         (["publish", "x", "--email", "a@x.io", "--occurred-at", "noon"], "RFC 3339"),
         (["publish", "x", "--file", "events.jsonl"], "--file brings whole events"),
         (["automations", "delete", "A"], "add --yes"),
+        (["runs", "cancel"], "by their ids, or one automation"),
+        (["runs", "cancel", "seven"], "no run id"),
+        (["runs", "cancel", "seven", "--automation", "A"], "by their ids, or one automation"),
+        (["audit", "--since", "yesterday"], "RFC 3339"),
     ],
 )
 def test_wrong_use_ends_with_2_and_says_what_was_expected(

@@ -6,3 +6,6 @@ alter table outbox add column withdrawn_at timestamptz, add column withdrawn_why
 
 -- A cancel that lost to a send in flight (rule F4).
 alter table messages add column sent_after_cancel boolean not null default false;
+
+-- What operators did with one run, or with one automation (rule O4).
+create index audit_target on audit (target, id);

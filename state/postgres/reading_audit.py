@@ -1,0 +1,77 @@
+"""The operators' log, read for people (rule O4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from state.postgres.codec import parsed
+from state.postgres.session import Record, Session
+from state.reading import Document
+
+#: Newest first, along the end of the primary key.
+NEWEST = """
+select id, at, who, what, target, before, after from audit
+where ($1::bigint is null or id < $1)
+  and ($2::text is null or starts_with(what, $2))
+  and ($3::text is null or target = $3)
+  and ($4::text is null or who = $4)
+  and ($5::timestamptz is null or at >= $5)
+order by id desc limit $6
+"""
+
+OF_TARGETS = """
+select id, at, who, what, target, before, after from audit
+where target = any($1::text[])
+order by id
+"""
+
+
+class ActionRow(NamedTuple):
+    """One action of an operator; `before` and `after` are what it changed, as far as it did."""
+
+    id: int
+    at: datetime
+    who: str
+    what: str
+    target: str
+    before: Document | None
+    after: Document | None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedActions:
+    """Which actions a list shows: `what` is a prefix, `before` the id where the last page ended."""
+
+    before: int | None = None
+    what: str | None = None
+    target: str | None = None
+    who: str | None = None
+    since: datetime | None = None
+    limit: int = 50
+
+
+async def list_actions(session: Session, wanted: WantedActions) -> list[ActionRow]:
+    """Return what operators did, the newest first."""
+    rows = await session.rows(
+        NEWEST,
+        wanted.before,
+        wanted.what,
+        wanted.target,
+        wanted.who,
+        wanted.since,
+        wanted.limit,
+    )
+    return [_action(row) for row in rows]
+
+
+async def actions_on(session: Session, targets: Collection[str]) -> list[ActionRow]:
+    """Return what operators did with these, the oldest first."""
+    return [_action(row) for row in await session.rows(OF_TARGETS, list(targets))]
+
+
+def _action(row: Record) -> ActionRow:
+    action = ActionRow(*row)
+    return action._replace(before=parsed(row["before"]), after=parsed(row["after"]))

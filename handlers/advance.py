@@ -15,14 +15,16 @@ from handlers.decision import (
     Matched,
     Outcome,
     Send,
+    Settled,
     Sleep,
     TimedOut,
     Turn,
     Wait,
 )
 from handlers.emission import emit
+from handlers.paused import hold_start, keep_match
 from handlers.profile import change_by_step
-from handlers.receipt import add_look_back_receipt
+from handlers.receipt import add_deferred_receipt
 from handlers.steps import KINDS
 from handlers.waits import Match, arms_of, floor_of, look_back, meet, scope_of
 from handlers.world import World
@@ -30,12 +32,24 @@ from state.automation import DEFAULT_BRANCH, STEPS_MAX, Step, Version
 from state.contact import Stamp
 from state.effect import Effect, effect_id_of, effect_key
 from state.history import StepEnd, WaitEnd, step_entry, wait_entry
-from state.run import Failure, Parked, Reason, Run, Sending, Sleeping, Waiting
+from state.run import (
+    Failure,
+    HeldStart,
+    KeptAnswer,
+    Parked,
+    Reason,
+    Run,
+    Sending,
+    Sleeping,
+    Waiting,
+)
 
 
 def begin(world: World, run: Run) -> Run:
-    """Return a new run after its walk from the trigger."""
+    """Return a new run after its walk from the trigger; one that is paused parks there (T3)."""
     version = world.version_of(run)
+    if world.is_paused(run):
+        return hold_start(world, run, version.trigger_key)
     walk = _Walk(world, version, run, version.trigger_key, world.now)
     return walk.enter(version.trigger_key, previous_at=run.trigger.v)
 
@@ -49,13 +63,18 @@ def resume(world: World, run: Run, cause: Cause) -> Run:
 
 
 def resume_by_event(world: World, run: Run, match: Match) -> Run:
-    """Return the run whose open wait this event closed (rules W1, W8)."""
+    """Return the run whose open wait this event closed, or will once released (W1, W8, T3)."""
     assert isinstance(run.parked, Waiting), "only a wait is closed by an event"
     return resume_closed(world, run, meet(run.parked, match), match)
 
 
 def resume_closed(world: World, run: Run, waiting: Waiting, match: Match) -> Run:
-    """Return the run after its wait, with all arms met that ever will be, was closed (W1, W8)."""
+    """Return the run after its wait, with all arms met that ever will be, was closed (W1, W8).
+
+    Where its automation is paused, the wait stays, and keeps what closes it (rule T3).
+    """
+    if world.is_paused(run):
+        return keep_match(world, run, waiting)
     return resume(world, _close_wait(world, run, waiting, match), _matched(waiting, match))
 
 
@@ -66,13 +85,33 @@ def note_arm(world: World, run: Run, match: Match) -> Run:
 
 
 def elapse(world: World, run: Run, *, is_under_lag: bool = False) -> Run:
-    """Return the run whose wait or delay came to its end (rules W8, T2)."""
-    parked = run.parked
-    if isinstance(parked, Sleeping):
-        return resume(world, run, Elapsed())
-    assert isinstance(parked, Waiting), "only waits and delays have an end"
-    end = WaitEnd(branch="timeout", is_under_lag=is_under_lag)
-    return resume(world, _note_wait(world, run, parked, "timed_out", end), TimedOut())
+    """Return the run that goes on because what it is parked for is due (rules W8, T2).
+
+    What was kept during a pause comes first: a start, an answer, or the event that closes a wait
+    although its deadline has passed since (rule T3).
+    """
+    match run.parked:
+        case HeldStart():
+            return begin(world, replace(run, parked=None))
+        case Sleeping():
+            return resume(world, run, Elapsed())
+        case Sending(kept=KeptAnswer(settlement, code, text, provider_id)):
+            return resume(world, run, Settled(settlement, code, text, provider_id))
+        case Waiting(kept_at=datetime()) as waiting:
+            return _take_up(world, run, waiting)
+        case Waiting() as waiting:
+            end = WaitEnd(branch="timeout", is_under_lag=is_under_lag)
+            return resume(world, _note_wait(world, run, waiting, "timed_out", end), TimedOut())
+        case parked:
+            raise AssertionError(f"nothing of {parked!r:.40} can be due")
+
+
+def _take_up(world: World, run: Run, waiting: Waiting) -> Run:
+    """Return the run resumed by what its wait has kept: the last arm met, which closes it (T3)."""
+    closing = waiting.met[-1]
+    match = Match(closing, arms_of(world.version_of(run), waiting.step_key)[closing.place])
+    add_deferred_receipt(world, run, waiting.step_key, closing, "kept")
+    return resume_closed(world, run, waiting, match)
 
 
 def end_early(world: World, run: Run, reason: Reason, failure: Failure | None = None) -> Run:
@@ -157,7 +196,7 @@ class _Walk:
         if match is None:
             return waiting
         self.run = _close_wait(self.world, self.run, waiting, match)
-        add_look_back_receipt(self.world, self.run, self.step_key, match.event)
+        add_deferred_receipt(self.world, self.run, self.step_key, match.event, "look_back")
         return self._answer(waiting, _matched(waiting, match))
 
     def _answer(self, parked: Parked, cause: Cause) -> Outcome:

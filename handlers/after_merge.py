@@ -10,7 +10,7 @@ from handlers.advance import end_early, resume_closed
 from handlers.guard import guarded
 from handlers.match import parked_order
 from handlers.merge import Joined
-from handlers.receipt import add_look_back_receipt
+from handlers.receipt import add_deferred_receipt
 from handlers.sighting import Sighting
 from handlers.waits import look_back, names_of, needs_of
 from handlers.world import World
@@ -105,7 +105,7 @@ def _look_back(world: World, runs: Sequence[Run], others: Collection[int]) -> It
             continue
         waiting, match = look_back(world, current, current.parked, others)
         if match is not None:
-            add_look_back_receipt(world, current, waiting.step_key, match.event)
+            add_deferred_receipt(world, current, waiting.step_key, match.event, "look_back")
             with guarded(world, current):
                 world.put_run(resume_closed(world, current, waiting, match))
         elif waiting is not current.parked:

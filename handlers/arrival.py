@@ -112,7 +112,8 @@ def _start(
     if early is not None:
         _end_before_start(world, run, early, findings)
         return
-    findings.append(Finding("automation", "started", automation_id, run.run_id))
+    reason = "held" if world.is_paused(run) else None
+    findings.append(Finding("automation", "started", automation_id, run.run_id, reason=reason))
     remember_entry(world, automation, event)
     with guarded(world, run):
         world.put_run(begin(world, run))

@@ -64,10 +64,14 @@ def match_waits(world: World, event: StoredEvent, findings: Findings) -> list[Hi
 
 
 def apply_hit(world: World, hit: Hit, findings: Findings) -> None:
-    """Resume one run by its event, or keep the arm that it met, and say so."""
+    """Resume one run by its event, or keep the arm that it met, and say so.
+
+    A run that is paused keeps the event that closes its wait as well (rule T3).
+    """
     run, match, verdict = hit
     assert run.parked is not None, "a hit names an open wait"
-    findings.append(Finding("wait", verdict, run.automation_id, run.run_id, run.parked.step_key))
+    said = "kept" if verdict == "resumed" and world.is_paused(run) else verdict
+    findings.append(Finding("wait", said, run.automation_id, run.run_id, run.parked.step_key))
     is_closed = verdict == "resumed"
     world.put_run((resume_by_event if is_closed else note_arm)(world, run, match))
 

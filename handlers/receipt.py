@@ -8,7 +8,7 @@ from handlers.world import World
 from state.contact import contact_uuid
 from state.evidence import Finding
 from state.moment import moment_text
-from state.run import Run
+from state.run import ArmMet, Run
 from state.turn import StoredEvent
 
 #: The verdicts that are deeds.
@@ -24,15 +24,22 @@ def add_receipt(world: World, event: StoredEvent, findings: Sequence[Finding]) -
         world.changes.receipts.append(_receipt(world, event, event.contact_id, done, ended))
 
 
-def add_look_back_receipt(world: World, run: Run, step_key: str, event: StoredEvent) -> None:
-    """Add the receipt of an event that a wait found which was parked after it came (rule W2)."""
-    done = Finding("wait", "resumed", run.automation_id, run.run_id, step_key, "look_back")
-    world.changes.receipts.append(_receipt(world, event, run.contact_id, [done], []))
+def add_deferred_receipt(
+    world: World, run: Run, step_key: str, event: StoredEvent | ArmMet, reason: str
+) -> None:
+    """Add the receipt of an event of an earlier turn that closes a wait only now.
+
+    The wait was parked after it came (`look_back`, rule W2), or has kept it while its automation
+    was paused (`kept`, rule T3). One that is paused now has closed nothing yet.
+    """
+    if not world.is_paused(run):
+        done = Finding("wait", "resumed", run.automation_id, run.run_id, step_key, reason)
+        world.changes.receipts.append(_receipt(world, event, run.contact_id, [done], []))
 
 
 def _receipt(
     world: World,
-    event: StoredEvent,
+    event: StoredEvent | ArmMet,
     contact_id: int,
     done: Sequence[Finding],
     ended: Sequence[Run],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from handlers.waits import arms_of
@@ -11,6 +12,7 @@ from state.automation import Version
 from state.contact import contact_uuid
 from state.history import WaitEnd, wait_entry
 from state.moment import moment_text
+from state.pausing import with_freezes
 from state.reading import MessageRow, StoredRun
 from state.run import Parked, Run, Sending, Trigger, Waiting
 
@@ -45,6 +47,7 @@ _WAIT_KEYS = (
 
 def run_record(stored: StoredRun, version: Version) -> dict[str, object]:
     """Return the whole record of a run; `version` is the one it is pinned to."""
+    stored = as_paused(stored)
     run = stored.run
     entries = [*json.loads(f"[{run.past}]"), *run.fresh]
     executed = [entry["step"] for entry in entries if "step" in entry]
@@ -76,6 +79,7 @@ def _head(stored: StoredRun) -> dict[str, object]:
         "automation_version": run.version,
         "status": run.status,
         "activity": run.activity,
+        **_pause(stored),
         "ended_reason": run.reason,
         "error": None if run.failure is None else run.failure.document(),
         "contact_id": str(contact_uuid(run.contact_id)),
@@ -83,6 +87,21 @@ def _head(stored: StoredRun) -> dict[str, object]:
         "resolved_identity_value": run.resolved.value,
         "resolved_identity_path": run.resolved.path,
         "trigger_event": _trigger(run.trigger),
+    }
+
+
+def as_paused(stored: StoredRun) -> StoredRun:
+    """Return a run with its deadline where freezes that are over have moved it (rule T3)."""
+    return replace(stored, run=with_freezes(stored.run, stored.pausing, None))
+
+
+def _pause(stored: StoredRun) -> dict[str, object]:
+    """Return what keeps a running run from advancing, and since when (rule T3)."""
+    mode, since = stored.pausing.mode, stored.pausing.since
+    is_paused = stored.run.status == "running" and since is not None
+    return {
+        "held": mode if is_paused else None,
+        "paused_since": moment_text(since) if is_paused and since else None,
     }
 
 

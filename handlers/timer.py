@@ -12,7 +12,7 @@ from handlers.guard import guarded
 from handlers.hold import LagVerdict, judge_lag
 from handlers.waits import arms_of
 from handlers.world import World
-from state.run import Run, Sending, Sleeping, Waiting
+from state.run import Parked, Run, Sending, Waiting
 from state.turn import HOLD_NOTICE, Audited, ClosedWait
 
 
@@ -33,10 +33,13 @@ class Release(NamedTuple):
 
 
 def apply_timer(world: World, timer: TimerDue) -> None:
-    """Fire a timer if it still stands, is due, and lag does not hold it."""
+    """Fire a timer if it still stands, is due, and neither a pause nor lag holds it (W4, T3)."""
     run = world.active_runs(timer.contact_id).get(timer.run_id)
-    parked = None if run is None else _due(run, world.now)
-    if run is None or parked is None:
+    if run is None or world.is_paused(run):
+        return
+    parked = _due(run, world.now)
+    if parked is None:
+        _park_later(world, run)
         return
     verdict = _judge(world, parked)
     if verdict == "hold":
@@ -49,8 +52,10 @@ def apply_timer(world: World, timer: TimerDue) -> None:
 def apply_release(world: World, release: Release) -> None:
     """Fire a timer that is due and held, and keep who released it; one not due stays (rule W4)."""
     run = world.active_runs(release.contact_id).get(release.run_id)
-    parked = None if run is None else _due(run, world.now)
-    if run is None or parked is None:
+    if run is None or world.is_paused(run):
+        return
+    parked = _due(run, world.now)
+    if parked is None:
         return
     before: dict[str, object] = {"activity": run.activity, "step_key": parked.step_key}
     with guarded(world, run):
@@ -59,33 +64,40 @@ def apply_release(world: World, release: Release) -> None:
     world.changes.audited.append(audited)
 
 
-def _due(run: Run, now: datetime) -> Waiting | Sleeping | None:
+def _due(run: Run, now: datetime) -> Parked | None:
     """Return what a run is parked on if its instant has come, else None."""
     parked = run.parked
-    if parked is None or isinstance(parked, Sending):
-        return None
-    is_due = parked.due_at is not None and parked.due_at <= now
+    is_due = parked is not None and parked.due_at is not None and parked.due_at <= now
     return parked if is_due else None
 
 
-def _judge(world: World, parked: Waiting | Sleeping) -> LagVerdict:
+def _park_later(world: World, run: Run) -> None:
+    """Park a timer anew that was due as it is stored, and that a freeze has moved since (T3)."""
+    stored = world.loaded_runs.get(run.run_id)
+    if stored is not None and _due(stored, world.now) is not None:
+        world.put_run(run)
+        world.changes.tally["timers_moved"] += 1
+
+
+def _judge(world: World, parked: Parked) -> LagVerdict:
     """Return whether lag holds a due timer; a delay without exit rules waits for no event (T2)."""
-    if isinstance(parked, Sleeping) and not parked.holds_for_lag:
+    if not parked.holds_for_lag:
         return "fire"
     assert parked.due_at is not None, "only what is due is judged"
     return judge_lag(world.snapshot.partitions, parked.due_at, world.now, world.rules.cap)
 
 
-def _hold(world: World, run: Run, parked: Waiting | Sleeping) -> None:
+def _hold(world: World, run: Run, parked: Parked) -> None:
     """Leave a timer due; what is held for longer than a moment says so on its run (rule W4)."""
     world.changes.tally["timers_held"] += 1
+    assert not isinstance(parked, Sending), "an answer is not held for lag"
     assert parked.due_at is not None, "only what is due is held"
     if not parked.is_held and world.now - parked.due_at >= HOLD_NOTICE:
         world.put_run(replace(run, parked=replace(parked, is_held=True)))
 
 
-def _fire(world: World, run: Run, parked: Waiting | Sleeping, *, is_under_lag: bool) -> None:
-    if isinstance(parked, Waiting):
+def _fire(world: World, run: Run, parked: Parked, *, is_under_lag: bool) -> None:
+    if isinstance(parked, Waiting) and parked.kept_at is None:
         _remember_closed(world, run, parked)
     world.put_run(elapse(world, run, is_under_lag=is_under_lag))
     world.changes.tally["timers_fired"] += 1

@@ -18,7 +18,7 @@ from state.turn import ClosedWait, Need, StoredEvent
 class Match(NamedTuple):
     """An event that meets an arm of a wait, and which one."""
 
-    event: StoredEvent
+    event: StoredEvent | ArmMet
     arm: Arm
 
 
@@ -26,8 +26,9 @@ class Judgement(NamedTuple):
     """What a wait says of an event, with the comparisons that decided.
 
     The verdict is `resumed` (the event closes the wait), `arm_met` (it meets one of several arms
-    that must all be met), `already_met` (its arms were met before), `used`, `before_window`,
-    `after_deadline` or `filter_false`. `arm` is the one that holds, with the first two.
+    that must all be met), `already_met` (its arms were met before), `already_kept` (another event
+    will close it, T3), `used`, `before_window`, `after_deadline` or `filter_false`. `arm` is the
+    one that holds, with the first two.
     """
 
     verdict: str
@@ -53,6 +54,8 @@ def judge(world: World, run: Run, waiting: Waiting, event: StoredEvent) -> Judge
     """
     if event.key in run.used or event.key in (run.trigger.key, *(one.key for one in waiting.met)):
         return Judgement("used")
+    if waiting.kept_at is not None:
+        return Judgement("already_kept")
     if event.v < floor_for(world, waiting, event.name):
         return Judgement("before_window")
     arms = arms_of(world.version_of(run), waiting.step_key)

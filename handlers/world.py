@@ -11,6 +11,7 @@ from handlers.directory import Directory
 from state.automation import Catalogue, Version
 from state.contact import Contact
 from state.evidence import Finding
+from state.pausing import pausing_of, with_freezes
 from state.run import Run, Sending
 from state.turn import (
     Changes,
@@ -152,9 +153,12 @@ class World:
     def _runs_under(self, number: int) -> dict[UUID, Run]:
         found = self.runs.get(number)
         if found is None:
-            loaded = self.snapshot.runs.get(number, ())
-            found = self.runs[number] = {run.run_id: run for run in loaded}
-            self.loaded_runs.update(found)
+            loaded = {run.run_id: run for run in self.snapshot.runs.get(number, ())}
+            self.loaded_runs.update(loaded)
+            found = self.runs[number] = {
+                run_id: with_freezes(run, pausing_of(self.catalogue.pausings, run), self.now)
+                for run_id, run in loaded.items()
+            }
         return found
 
     def move_runs(self, merged: int, survivor: int) -> list[Run]:
@@ -181,10 +185,14 @@ class World:
         before = self.touched_runs.get(run.run_id) or self.loaded_runs.get(run.run_id)
         if run.reason is None or before is None or not isinstance(before.parked, Sending):
             return
-        effect_id = before.parked.effect_id
-        if all(answer.effect_id != effect_id for answer in self.changes.answers):
+        effect_id, is_settled = before.parked.effect_id, before.parked.kept is not None
+        if not is_settled and all(answer.effect_id != effect_id for answer in self.changes.answers):
             withdrawn = Withdrawn(effect_id, run.run_id, run.contact_id, run.reason)
             self.changes.withdrawn.append(withdrawn)
+
+    def is_paused(self, run: Run) -> bool:
+        """Tell whether nothing of this run may advance now (rule T3)."""
+        return pausing_of(self.catalogue.pausings, run).mode is not None
 
     def version_of(self, run: Run) -> Version:
         """Return the version a run is pinned to (rule S1)."""

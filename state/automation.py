@@ -10,6 +10,7 @@ from uuid import UUID
 
 from state.audience import Audiences
 from state.duration import Duration
+from state.pausing import NEVER_PAUSED, Pausing
 from state.rule import Rule
 from state.template import Template
 
@@ -125,6 +126,7 @@ class StoredVersion:
     is_current: bool
     is_enabled: bool
     enabled_at: datetime | None
+    pausing: Pausing = NEVER_PAUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ class Catalogue:
 
     `interest_since` maps each name of interest to the instant since when it has been one. `starts`
     lists, for a trigger's event name, the automations that listen to it, by automation id.
+    `pausings` has the automations that are paused, or ever were frozen (rule T3).
     """
 
     revision: int
@@ -141,3 +144,4 @@ class Catalogue:
     starts: Mapping[str, tuple[Automation, ...]] = field(default_factory=dict)
     interest_since: Mapping[str, datetime] = field(default_factory=dict)
     audiences: Audiences = field(default_factory=Audiences)
+    pausings: Mapping[UUID, Pausing] = field(default_factory=dict)

@@ -45,7 +45,7 @@ class WaitEnd(TypedDict, total=False):
     """How a wait closed: by which event or none, on which branch, and whether the cap fired it."""
 
     branch: str | None
-    event: StoredEvent | None
+    event: StoredEvent | ArmMet | None
     is_under_lag: bool
 
 
@@ -77,9 +77,18 @@ def wait_entry(
             "held_for_lag": waiting.is_held,
             "fired_under_lag": end.get("is_under_lag", False),
             "late_match": None if waiting.late is None else late_match(waiting.late),
+            "kept_event": _kept_event(waiting),
+            "frozen_seconds": waiting.frozen.total_seconds(),
             **({"arms": _arms(waiting, arms)} if is_listed else {}),
         }
     }
+
+
+def _kept_event(waiting: Waiting) -> dict[str, object] | None:
+    """Return the event that a wait kept while its automation was paused, and since when (T3)."""
+    if waiting.kept_at is None:
+        return None
+    return resumed_by(waiting.met[-1]) | {"kept_at": moment_text(waiting.kept_at)}
 
 
 def _arms(waiting: Waiting, arms: Sequence[Arm]) -> list[dict[str, object]]:

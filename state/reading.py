@@ -9,6 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from state.event import Coordinates, Decoded, Identifier
+from state.pausing import NEVER_PAUSED, Mode, Pausing
 from state.run import Resolved, Run
 
 Document = Mapping[str, object]
@@ -48,16 +49,20 @@ class VersionRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """A run with all that is kept apart from it; `late` is the late match by step key (W5)."""
+    """A run with all that is kept apart from it.
+
+    `late` is the late match by step key (W5), `pausing` how its automation is paused (T3).
+    """
 
     run: Run
     version: VersionRow
     messages: Sequence[MessageRow] = ()
     late: Mapping[str, Document] = field(default_factory=dict)
+    pausing: Pausing = NEVER_PAUSED
 
 
 class WaitRow(NamedTuple):
-    """An open wait; `contact_id` is the number."""
+    """An open wait; `contact_id` is the number, `deadline` where freezes have moved it (T3)."""
 
     run_id: UUID
     automation_id: UUID
@@ -70,6 +75,8 @@ class WaitRow(NamedTuple):
     deadline: datetime | None
     due_at: datetime | None
     is_held: bool
+    pause: Mode | None
+    kept_event: str | None
 
 
 # --- events ---------------------------------------------------------------------------------------

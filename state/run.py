@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Literal, NamedTuple
+from datetime import datetime, timedelta
+from typing import ClassVar, Literal, NamedTuple
 from uuid import UUID, uuid5
 
+from state.effect import Settlement
 from state.event import Coordinates
 
 #: The namespace of run ids. Never change it: a run's id is its deduplication key (rule S1).
@@ -86,6 +87,32 @@ class LateMatch(NamedTuple):
     lateness_seconds: float
 
 
+class KeptAnswer(NamedTuple):
+    """How an effect was settled while its automation was paused (rules F3, T3)."""
+
+    settlement: Settlement
+    code: str | None
+    text: str | None
+    provider_id: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HeldStart:
+    """Parked before its first step, because its automation was paused when it started (T3).
+
+    It is due at once, and begins when a sweep may see it. `holds_for_lag`: as for a delay.
+    """
+
+    step_key: str
+    entered_at: datetime
+    due_at: datetime
+    holds_for_lag: bool
+    is_held: bool = False
+    input: Mapping[str, object] | None = None
+    output: Mapping[str, object] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ArmMet:
     """The event that met an arm of a wait; `place` is the arm's, as declared (rule W7)."""
@@ -106,7 +133,8 @@ class Waiting:
     `due_at` is deadline + grace, when the timeout may fire at the earliest (T2). `is_held` says
     that a due timeout was held back for lag (W4), `is_truncated` that the floor was cut (W2).
     `output` is what was known at decide. `met` are the arms met so far, in the order in which they
-    were (W7).
+    were (W7). From `kept_at` on the last of them closes the wait, once it is released: it is due
+    then. `frozen` is by how much freezes have moved both instants (T3).
     """
 
     step_key: str
@@ -120,13 +148,20 @@ class Waiting:
     late: LateMatch | None = None
     output: Mapping[str, object] | None = None
     met: tuple[ArmMet, ...] = ()
+    kept_at: datetime | None = None
+    frozen: timedelta = timedelta()
+
+    @property
+    def holds_for_lag(self) -> bool:
+        """Tell whether lag may hold what is due: a timeout, but no event that has come (W4)."""
+        return self.kept_at is None
 
 
 @dataclass(frozen=True, slots=True)
 class Sleeping:
     """Parked for an instant. `holds_for_lag`: its run has exit rules, so lag holds it (T2).
 
-    `output` is what was known at decide.
+    `output` is what was known at decide, `frozen` by how much freezes have moved the instant (T3).
     """
 
     step_key: str
@@ -137,21 +172,41 @@ class Sleeping:
     input: Mapping[str, object] | None = None
     is_held: bool = False
     output: Mapping[str, object] | None = None
+    frozen: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """Parked until the world settles one effect (rule F3); `output` is what was known at decide."""
+    """Parked until the world settles one effect (rule F3); `output` is what was known at decide.
+
+    An answer that is `kept` makes it due at once (T3).
+    """
+
+    holds_for_lag: ClassVar[bool] = False
+    is_held: ClassVar[bool] = False
 
     step_key: str
     entered_at: datetime
     effect_id: UUID
     output: Mapping[str, object] | None = None
     input: Mapping[str, object] | None = None
+    kept: KeptAnswer | None = None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Return since when an answer is there to go on with; None while there is none."""
+        return None if self.kept is None else self.kept.at
 
 
-Parked = Waiting | Sleeping | Sending
-ACTIVITY: Mapping[type, str] = {Waiting: "waiting", Sleeping: "delayed", Sending: "sending"}
+Parked = Waiting | Sleeping | Sending | HeldStart
+
+#: A start that is held waits for no event, so it counts as delayed: R1's list is closed.
+ACTIVITY: Mapping[type, str] = {
+    Waiting: "waiting",
+    Sleeping: "delayed",
+    Sending: "sending",
+    HeldStart: "delayed",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from state.automation import StoredVersion
 from state.effect import Answer, Settlement
 from state.event import KINDS, Coordinates, Event, Identifier
 from state.identifier import normalise
+from state.pausing import Mode
 from state.run import Run
 from state.turn import Changes, LockRequest, Need, PartitionState
 from tests.simulation.tables import Partition, PartitionRow, Tables, history
@@ -226,6 +227,16 @@ class Scene:
         for version in compile_catalogue(0, tables.definitions, {}).versions.values():
             for name in version.names:
                 tables.interest_since.setdefault(name, since)
+
+    def pause(self, mode: Mode | None, name: str | None = None) -> None:
+        """Hold or freeze an automation, or all there are, or (None) release them (rule T3)."""
+        tables, now = self.tables, self.now
+        tables.revision += 1
+        for at, one in enumerate(tables.definitions):
+            if name in (None, one.name):
+                was = one.pausing
+                pausing = was.begun(mode, now) if mode else was.ended(now)
+                tables.definitions[at] = replace(one, pausing=pausing)
 
     def consumed_to(self, low: datetime | None, partition: Partition = ("t", 0)) -> None:
         """Say up to which instant a partition has been consumed (rule W4)."""

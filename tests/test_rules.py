@@ -15,7 +15,7 @@ RULES = frozenset(
         "I1 I2 I4 I6",
         "S1 S2 S3 S4 S5 S6",
         "W1 W2 W3 W4 W5 W6 W7 W8",
-        "T1 T2",
+        "T1 T2 T3",
         "F1 F2 F3 F4 F5 F6",
         "R1 R2 R3 R4",
         "O5",

@@ -10,6 +10,7 @@ from handlers.publishing.drawing import Drawing, DrawnStep, parse_drawing
 from handlers.publishing.graph import graph_order
 from handlers.step import StepKind
 from state.automation import Automation, Catalogue, Step, StoredVersion, Version
+from state.pausing import NEVER_PAUSED
 from state.problem import Collector
 
 
@@ -83,7 +84,8 @@ def compile_catalogue(
     for automation in automations.values():
         event = automation.current.trigger_event
         starts[event] = (*starts.get(event, ()), automation)
-    return Catalogue(revision, automations, versions, starts, interest_since)
+    pausings = {row.automation_id: row.pausing for row in rows if row.pausing != NEVER_PAUSED}
+    return Catalogue(revision, automations, versions, starts, interest_since, pausings=pausings)
 
 
 def _kind_of(step: DrawnStep) -> StepKind:

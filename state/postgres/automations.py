@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
+from state.pausing import Mode
 from state.postgres import audit
 from state.postgres.audience_changes import declare
 from state.postgres.audit import Action
@@ -23,13 +24,15 @@ from state.postgres.session import Session
 from state.postgres.templates import put_templates
 
 ALL = """
-select automation_id, name, is_enabled, enabled_at, current_version, created_at, updated_at
+select automation_id, name, is_enabled, enabled_at, current_version, created_at, updated_at, pause,
+  paused_at
 from automations where deleted_at is null
 order by name
 """
 
 BY_NAME = """
-select automation_id, name, is_enabled, enabled_at, current_version, created_at, updated_at
+select automation_id, name, is_enabled, enabled_at, current_version, created_at, updated_at, pause,
+  paused_at
 from automations where name = $1 and deleted_at is null
 """
 
@@ -41,7 +44,8 @@ where automation_id = $1 and number = $2
 CREATE = """
 insert into automations (name, is_enabled, enabled_at, current_version, created_at, updated_at)
 values ($1, false, null, 0, $2, $2)
-returning automation_id, name, is_enabled, enabled_at, current_version, created_at, updated_at
+returning automation_id, name, is_enabled, enabled_at, current_version, created_at, updated_at,
+  pause, paused_at
 """
 
 ADD_VERSION = """
@@ -88,6 +92,10 @@ class UnknownAutomation(Exception):
         self.name = name
 
 
+class StillPaused(Exception):
+    """An automation is paused, and nobody could release its runs if it had no name (rule T3)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """A validated automation file: its definition and all event names it listens to."""
@@ -119,6 +127,8 @@ class AutomationRow(NamedTuple):
     current_version: int
     created_at: datetime
     updated_at: datetime
+    pause: Mode | None = None
+    paused_at: datetime | None = None
 
     def document(self) -> dict[str, object]:
         """Return what the audit keeps of it."""
@@ -198,10 +208,12 @@ async def delete_automation(session: Session, name: str, who: str) -> None:
     """Delete an automation: it starts nothing, its name is free, its live runs go on.
 
     Raises:
-        UnknownAutomation: there is none of this name.
+        UnknownAutomation: there is none of this name. StillPaused: its runs could not go on.
     """
     now = await lock_catalogue(session)
     before = await _named(session, name)
+    if before.pause is not None:
+        raise StillPaused
     await session.run(DELETE, before.automation_id, now)
     change = (before.document(), None)
     await audit.record(session, Action(who, now), "automation.delete", name, change)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from state.automation import StoredVersion
-from state.postgres.codec import parsed
+from state.postgres.codec import parsed, read_pausing
 from state.postgres.marks import database_now
 from state.postgres.session import Session
 
@@ -22,7 +22,7 @@ BUMP = "update catalogue set revision = revision + 1"
 
 VERSIONS = """
 select automation_id, name, number, definition, number = current_version as is_current,
-  is_enabled, enabled_at
+  is_enabled, enabled_at, pause, paused_at, freezes
 from versions join automations using (automation_id)
 where retired_at is null
 order by automation_id, number
@@ -63,6 +63,7 @@ async def load_definitions(session: Session) -> tuple[list[StoredVersion], dict[
             is_current=row["is_current"],
             is_enabled=row["is_enabled"],
             enabled_at=row["enabled_at"],
+            pausing=read_pausing(row),
         )
         for row in await session.rows(VERSIONS)
     ]

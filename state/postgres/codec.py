@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +11,13 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from state.contact import Profile, Stamp
 from state.event import Coordinates
+from state.pausing import Freeze, Pausing
 from state.postgres.session import Record
 from state.run import (
     ArmMet,
     Failure,
+    HeldStart,
+    KeptAnswer,
     LateMatch,
     Parked,
     Resolved,
@@ -88,6 +91,16 @@ def profile_in(read: Mapping[str, Any]) -> Profile:
     stamps = {name: Stamp(instant(at), by) for name, (at, by) in read["stamps"].items()}
     segments = read.get("segments", {})  # profiles of the first schema have none
     return Profile(read["fields"], read["properties"], read["topics"], stamps, segments)
+
+
+# --- automations ----------------------------------------------------------------------------------
+
+
+def read_pausing(row: Record) -> Pausing:
+    """Return how the automation of a row is paused."""
+    spans = parsed(row["freezes"])
+    freezes = tuple(Freeze(instant(since), instant(until)) for since, until in spans)
+    return Pausing(row["pause"], row["paused_at"], freezes)
 
 
 # --- runs -----------------------------------------------------------------------------------------
@@ -171,11 +184,27 @@ def read_failure(read: Mapping[str, Any] | None) -> Failure | None:
     return None if read is None else Failure(**read)
 
 
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def _pause_document(parked: Parked) -> dict[str, object]:
+    """Return what a pause has left on a parked run: nothing on almost every one (rule T3)."""
+    document: dict[str, object] = {}
+    if isinstance(parked, Waiting) and parked.kept_at is not None:
+        document["kept_at"] = parked.kept_at
+    if isinstance(parked, Sending) and parked.kept is not None:
+        document["kept"] = parked.kept._asdict()
+    if isinstance(parked, Waiting | Sleeping) and parked.frozen:
+        document["frozen"] = parked.frozen // _MICROSECOND
+    return document
+
+
 def parked_document(parked: Parked) -> dict[str, object]:
     """Return what a parked run carries besides the columns due_at, deadline and the two holds."""
     common: dict[str, object] = {"entered_at": parked.entered_at, "input": parked.input}
     if parked.output:
         common["output"] = parked.output
+    common |= _pause_document(parked)
     match parked:
         case Waiting():
             late = None if parked.late is None else parked.late._asdict()
@@ -187,49 +216,65 @@ def parked_document(parked: Parked) -> dict[str, object]:
             }
         case Sleeping():
             return common | {"is_past_due": parked.is_past_due}
+        case HeldStart():
+            return common
         case Sending():
             return common | {"effect_id": parked.effect_id}
 
 
 def read_parked(row: Record, read: Mapping[str, Any]) -> Parked:
     """Return what a run is parked for, from its row and the document beside it."""
-    step_key, entered_at = row["step_key"], instant(read["entered_at"])
+    common: dict[str, Any] = {
+        "step_key": row["step_key"],
+        "entered_at": instant(read["entered_at"]),
+        "input": read["input"],
+        "output": read.get("output"),
+    }
+    timed = common | {"due_at": row["due_at"], "is_held": row["is_held"]}
     match row["activity"]:
         case "waiting":
-            return Waiting(
-                step_key=step_key,
-                entered_at=entered_at,
-                floor=instant(read["floor"]),
-                deadline=row["deadline"],
-                due_at=row["due_at"],
-                input=read["input"],
-                is_held=row["is_held"],
-                is_truncated=read["is_truncated"],
-                late=None if read["late"] is None else LateMatch(**read["late"]),
-                output=read.get("output"),
-                met=tuple(_read_arm(one) for one in read.get("met", ())),
-            )
+            return _read_waiting(row, read, timed)
         case "delayed":
             return Sleeping(
-                step_key=step_key,
-                entered_at=entered_at,
-                due_at=row["due_at"],
+                **timed,
                 holds_for_lag=row["holds_for_lag"],
                 is_past_due=read["is_past_due"],
-                input=read["input"],
-                is_held=row["is_held"],
-                output=read.get("output"),
+                frozen=_read_frozen(read),
             )
         case "sending":
-            return Sending(
-                step_key=step_key,
-                entered_at=entered_at,
-                effect_id=UUID(read["effect_id"]),
-                output=read.get("output"),
-                input=read["input"],
-            )
+            kept = _read_answer(read.get("kept"))
+            return Sending(**common, effect_id=UUID(read["effect_id"]), kept=kept)
+        case "held":
+            return HeldStart(**timed, holds_for_lag=row["holds_for_lag"])
         case other:
             raise AssertionError(f"no run is parked for {other!r}")
+
+
+def _read_waiting(row: Record, read: Mapping[str, Any], timed: Mapping[str, Any]) -> Waiting:
+    return Waiting(
+        **timed,
+        floor=instant(read["floor"]),
+        deadline=row["deadline"],
+        is_truncated=read["is_truncated"],
+        late=None if read["late"] is None else LateMatch(**read["late"]),
+        met=tuple(_read_arm(one) for one in read.get("met", ())),
+        kept_at=_optional_instant(read.get("kept_at")),
+        frozen=_read_frozen(read),
+    )
+
+
+def _read_frozen(read: Mapping[str, Any]) -> timedelta:
+    """Return by how much freezes have moved the stored instants."""
+    return timedelta(microseconds=read.get("frozen", 0))
+
+
+def _read_answer(read: Mapping[str, Any] | None) -> KeptAnswer | None:
+    """Return the answer that was kept for a send, if there is one."""
+    return None if read is None else KeptAnswer(**{**read, "at": instant(read["at"])})
+
+
+def _optional_instant(text: str | None) -> datetime | None:
+    return None if text is None else instant(text)
 
 
 def _arm_document(met: ArmMet) -> dict[str, object]:

@@ -7,11 +7,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from state.postgres.codec import instant, parsed
+from state.pausing import Pausing, with_freezes
+from state.postgres.codec import parsed
+from state.postgres.pauses import pausings_of
 from state.postgres.runs import read_active, read_done
 from state.postgres.session import Record, Session
 from state.reading import Document, MessageRow, StoredRun, VersionRow, WaitRow
-from state.run import Run
+from state.run import Run, Waiting
 
 AUTOMATIONS = "select automation_id from automations where $1::text is null or name = $1"
 
@@ -85,7 +87,7 @@ where contact_id = any($1::bigint[]) and run_id = any($2::uuid[]) and late is no
 
 #: Those with a deadline come by the index of timers; without one, they come last.
 WAITS = """
-select run_id, automation_id, name, version, step_key, contact_id, state, deadline, due_at, is_held
+select open.*, name
 from (
   (select * from runs_active where not is_held and due_at is not null and activity = 'waiting'
    order by due_at limit $1)
@@ -143,25 +145,30 @@ async def runs_that_used(session: Session, contact_id: int, text: str) -> list[S
 
 async def open_waits(session: Session, limit: int) -> list[WaitRow]:
     """Return open waits, those that are due first."""
-    waits = []
-    for row in await session.rows(WAITS, limit):
-        parked = parsed(row["state"])["parked"]
-        waits.append(
-            WaitRow(
-                run_id=row["run_id"],
-                automation_id=row["automation_id"],
-                automation_name=row["name"],
-                version=row["version"],
-                step_key=row["step_key"],
-                contact_id=row["contact_id"],
-                opened_at=instant(parked["entered_at"]),
-                floor=instant(parked["floor"]),
-                deadline=row["deadline"],
-                due_at=row["due_at"],
-                is_held=row["is_held"],
-            )
-        )
-    return waits
+    rows = await session.rows(WAITS, limit)
+    pausings = await pausings_of(session, {row["automation_id"] for row in rows})
+    return [_wait(row, pausings[row["automation_id"]]) for row in rows]
+
+
+def _wait(row: Record, pausing: Pausing) -> WaitRow:
+    run = with_freezes(read_active(row), pausing, None)
+    waiting = run.parked
+    assert isinstance(waiting, Waiting), "only waits were asked for"
+    return WaitRow(
+        run_id=run.run_id,
+        automation_id=run.automation_id,
+        automation_name=row["name"],
+        version=run.version,
+        step_key=waiting.step_key,
+        contact_id=run.contact_id,
+        opened_at=waiting.entered_at,
+        floor=waiting.floor,
+        deadline=waiting.deadline,
+        due_at=waiting.due_at,
+        is_held=waiting.is_held,
+        pause=pausing.mode,
+        kept_event=None if waiting.kept_at is None else waiting.met[-1].id,
+    )
 
 
 async def versions_of(
@@ -203,7 +210,7 @@ def _latest(active: Sequence[Run], done: Sequence[Run]) -> list[Run]:
 
 
 async def _complete(session: Session, runs: Sequence[Run]) -> list[StoredRun]:
-    """Add what is kept apart from the runs: versions, messages, late matches."""
+    """Add what is kept apart from the runs: versions, messages, late matches, pauses."""
     if not runs:
         return []
     ids = [run.run_id for run in runs]
@@ -212,6 +219,7 @@ async def _complete(session: Session, runs: Sequence[Run]) -> list[StoredRun]:
         MessageRow(*row)._replace(error=parsed(row["error"]))
         for row in await session.rows(MESSAGES, ids)
     )
+    pausings = await pausings_of(session, {run.automation_id for run in runs})
     late = _late_by_run(await session.rows(LATE, [run.contact_id for run in runs], ids))
     return [
         StoredRun(
@@ -219,6 +227,7 @@ async def _complete(session: Session, runs: Sequence[Run]) -> list[StoredRun]:
             versions[run.automation_id, run.version],
             messages.get(run.run_id, ()),
             late.get(run.run_id, {}),
+            pausings[run.automation_id],
         )
         for run in runs
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from uuid import UUID
 
 from state.postgres.codec import (
     core_document,
@@ -21,10 +20,9 @@ from state.postgres.codec import (
     read_trigger,
     trigger_document,
 )
-from state.postgres.offsets import Stream
 from state.postgres.session import Record, Session
-from state.run import ACTIVITY, Run, Sending, Sleeping, Waiting
-from state.turn import HOLD_NOTICE, RunChange
+from state.run import ACTIVITY, HeldStart, Run, Waiting
+from state.turn import RunChange
 
 RUNS_OF_CONTACTS = """
 select run_id, contact_id, automation_id, version, activity, step_key, due_at, holds_for_lag,
@@ -32,36 +30,6 @@ select run_id, contact_id, automation_id, version, activity, step_key, due_at, h
 from runs_active
 where contact_id = any($1::bigint[])
 order by created_at, run_id
-"""
-
-#: A timer that lag may hold is due once every partition has been consumed up to it; before that
-#: once, to be marked as held, and when the caller wants to see whether the cap fires it (rule W4).
-#: `low` is null while one was never consumed.
-DUE = """
-select contact_id, run_id from (
-  (select contact_id, run_id, due_at from runs_active
-   where not is_held and due_at <= statement_timestamp() and (not holds_for_lag
-     or due_at <= statement_timestamp() - $4::interval
-     or due_at <= (
-       select case when bool_and(low is not null) then min(low) end
-       from partitions where stream_epoch = $2 and ($5::text[] is null or topic = any($5))))
-   order by due_at limit $1)
-  union all
-  (select contact_id, run_id, due_at from runs_active
-   where is_held and due_at <= statement_timestamp() and due_at <= (
-     select case when $3 then 'infinity' when bool_and(low is not null) then min(low) end
-     from partitions where stream_epoch = $2 and ($5::text[] is null or topic = any($5)))
-   order by due_at limit $1)
-) as due
-order by due_at, run_id
-limit $1
-"""
-
-NEXT_DUE_IN = """
-select extract(epoch from least(
-  (select min(due_at) from runs_active where not is_held and due_at is not null),
-  (select min(due_at) from runs_active where is_held and due_at is not null)
-) - statement_timestamp())::double precision
 """
 
 ACTIVE_COLUMNS = (
@@ -88,20 +56,6 @@ async def load_runs(session: Session, contact_ids: Collection[int]) -> dict[int,
     return runs
 
 
-async def load_due(
-    session: Session, limit: int, stream: Stream, *, include_held: bool
-) -> list[tuple[int, UUID]]:
-    """Return contact and run of timers that are due by the database's clock, the oldest first."""
-    rows = await session.rows(DUE, limit, stream.epoch, include_held, HOLD_NOTICE, stream.topics)
-    return [(contact_id, run_id) for contact_id, run_id in rows]
-
-
-async def next_due_in(session: Session) -> float | None:
-    """Return in how many seconds the earliest timer is due; held and overdue ones are negative."""
-    found: float | None = await session.value(NEXT_DUE_IN)
-    return found
-
-
 async def save_runs(session: Session, changes: Sequence[RunChange]) -> None:
     """Write runs that parked, parked anew and ended.
 
@@ -125,14 +79,10 @@ def _place(run: Run) -> tuple[object, ...]:
     """Return activity, step_key, due_at, deadline, holds_for_lag and is_held of a parked run."""
     parked = run.parked
     assert parked is not None, "a running run is stored only while it is parked"
-    activity = ACTIVITY[type(parked)]
-    match parked:
-        case Waiting(step_key=key, deadline=deadline, due_at=due_at, is_held=is_held):
-            return (activity, key, due_at, deadline, True, is_held)
-        case Sleeping(step_key=key, due_at=due_at, holds_for_lag=holds, is_held=is_held):
-            return (activity, key, due_at, None, holds, is_held)
-        case Sending(step_key=key):
-            return (activity, key, None, None, False, False)
+    activity = "held" if isinstance(parked, HeldStart) else ACTIVITY[type(parked)]
+    deadline = parked.deadline if isinstance(parked, Waiting) else None
+    where = (activity, parked.step_key, parked.due_at, deadline)
+    return (*where, parked.holds_for_lag, parked.is_held)
 
 
 def _state_text(run: Run) -> str:

@@ -14,13 +14,13 @@ import asyncpg
 from state.effect import Claimed
 from state.postgres import housekeeping, offsets, outbox, outgoing
 from state.postgres.contacts import new_numbers
+from state.postgres.due import load_due, next_due_in
 from state.postgres.errors import LOST, named_failures
 from state.postgres.expiry import load_expired
 from state.postgres.hashing import Keyring
 from state.postgres.marks import database_now, has_landed, open_lane
 from state.postgres.offsets import Held, Stream, Touch
 from state.postgres.outgoing import Outgoing
-from state.postgres.runs import load_due, next_due_in
 from state.postgres.session import Session
 from state.postgres.suppressions import with_standings
 from state.postgres.transaction import PostgresTransaction

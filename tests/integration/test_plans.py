@@ -11,6 +11,7 @@ from state.postgres import (
     audiences,
     closed_waits,
     contacts,
+    due,
     enrolments,
     events,
     expiry,
@@ -47,10 +48,12 @@ HOT: dict[str, tuple[str, str, str]] = {
     "survivors": (merges.SURVIVORS, CONTACTS, "contacts_pkey"),
     "runs by contact": (runs.RUNS_OF_CONTACTS, CONTACTS, "runs_active_contact_id"),
     "leave": (runs.LEAVE, f"{ID}, array[7, 99]", ""),
-    "due": (runs.DUE, "100, '1', false, '2 seconds', '{t}'", "runs_active_due"),
-    "due, held too": (runs.DUE, "100, '1', true, '2 seconds', '{t}'", "runs_active_due"),
+    "due": (due.DUE, "100, '1', false, '2 seconds', '{t}'", "runs_active_due"),
+    "due, held too": (due.DUE, "100, '1', true, '2 seconds', '{t}'", "runs_active_due"),
+    "due, some paused": (due.DUE, "100, '1', true, '2 seconds', '{t}'", "_automation_due"),
+    "next due": (due.NEXT_DUE_IN, "", "runs_active_due"),
+    "next due, some paused": (due.NEXT_DUE_IN, "", "runs_active_automation_due"),
     "expired": (expiry.EXPIRED, "'400 days', 500", "runs_active_automation"),
-    "next due": (runs.NEXT_DUE_IN, "", "runs_active_due"),
     "closed waits": (closed_waits.LOAD, CONTACTS, "closed_waits_pkey"),
     "late": (
         closed_waits.SET_LATE,
@@ -81,6 +84,7 @@ HOT: dict[str, tuple[str, str, str]] = {
         "topic_choices_pkey",
     ),
     "claim effects": (outbox.CLAIM, "100, 'one', '1 minute'", "outbox_due_at"),
+    "claim, some paused": (outbox.CLAIM, "100, 'one', '1 minute'", "outbox_automation_due"),
     "postpone": (outbox.POSTPONE, f"{ONE_ID}, 'one', '1 minute', '{{}}'", "outbox_pkey"),
     "settle": (
         outbox.SETTLE,
@@ -133,6 +137,8 @@ insert into identifiers (contact_id, linked_at, kind, value, linked_by)
 insert into events select pg_temp.id(n), pg_temp.id(n), n, now(), now(), now(),
   now() + n % 4 * interval '1 week', n, 0, false, 't', 'n', 's', 'e' || n, 'email', 'x', 'y',
   '[]', '{{}}' from n;
+insert into automations (automation_id, name, is_enabled, current_version, created_at, updated_at)
+  select pg_temp.id(n), n, false, 1, now(), now() from n where n <= 10;
 insert into runs_active select pg_temp.id(n), pg_temp.id(n % 10), n, now(),
   now() + (n - 500) * interval '1 second', now(), 1, true, n % 4 = 0, 'waiting', 'w',
   '{{}}', '{{}}', '' from n;
@@ -141,7 +147,8 @@ insert into closed_waits select n, pg_temp.id(n), pg_temp.id(1), now(), now(), n
 insert into enrolments select n, pg_temp.id(1), now() from n;
 insert into outbox (effect_id, run_id, contact_id, created_at, due_at, channel, key, step_key,
   recipient, message) select pg_temp.id(n), pg_temp.id(n), n, now(),
-  now() + (n - 500) * interval '1 second', 'email', n, 's', 'x', '{{}}' from n;
+  now() + (n - 500) * interval '1 second', 'email', pg_temp.id(n % 10) || ':' || n, 's', 'x', '{{}}'
+  from n;
 insert into messages select pg_temp.id(n), pg_temp.id(n), n, now(), now(), 1, 'email', 'sent', 's',
   'x' from n;
 insert into kafka_outbox (created_at, topic, keys, "values")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from random import Random
+from types import MappingProxyType
 
 import structlog
 from hypothesis import example, given, settings, strategies as st
@@ -162,8 +163,15 @@ def in_order(specs: Sequence[dict[str, object]]) -> list[Decoded]:
 # --- worlds ---------------------------------------------------------------------------------------
 
 
-def applied(records: Sequence[Decoded], sizes: Sequence[int]) -> Tables:
-    """Return the tables after these records were applied in batches of these sizes, in turn."""
+def applied(
+    records: Sequence[Decoded],
+    sizes: Sequence[int],
+    between: Mapping[int, Callable[[Processor, Tables], Awaitable[None]]] = MappingProxyType({}),
+) -> Tables:
+    """Return the tables after these records were applied in batches of these sizes, in turn.
+
+    `between` has what is done before the record of that number; no batch goes across it.
+    """
     loop = VirtualLoop()
     process = Process("w", loop, Timeless(Random(1), frozenset(), {}))
     tables = Tables(
@@ -177,10 +185,13 @@ def applied(records: Sequence[Decoded], sizes: Sequence[int]) -> Tables:
 
     async def feed() -> None:
         rest, at = list(records), dict.fromkeys(PARTITIONS, 0)
-        number = 0
+        number = done = 0
         while rest:
+            if done in between:
+                await between[done](processor, tables)
             size = max(1, sizes[number % len(sizes)])
-            number += 1
+            size = min([size, *(stop - done for stop in between if stop > done)])
+            number, done = number + 1, done + size
             await processor.apply_batch(sliced(rest[:size], at))
             del rest[:size]
 

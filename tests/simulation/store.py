@@ -274,11 +274,11 @@ class SimStore:
 
     async def claim_effects(self, limit: int, lease: timedelta) -> list[Claimed]:
         await self._process.ask()
-        now = self._process.loop.now()
+        now, paused = self._process.loop.now(), self._tables.paused
         due = sorted(
             (row.due_at, row.effect.effect_id)
             for row in self._tables.outbox.values()
-            if row.due_at <= now
+            if row.due_at <= now and UUID(row.effect.key.partition(":")[0]) not in paused
         )
         claimed = [self._tables.outbox[effect_id] for _, effect_id in due[:limit]]
         found = []

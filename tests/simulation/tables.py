@@ -20,7 +20,7 @@ from state.contact import Contact, Link, Profile, contact_number, in_order
 from state.effect import Answer, Effect, Standing, withdrawal
 from state.event import Coordinates, Identifier
 from state.merge import Merge
-from state.run import Run, Sending, Sleeping, Waiting
+from state.run import Run
 from state.turn import (
     Changes,
     Claim,
@@ -206,7 +206,9 @@ class Tables(AudienceTables):
         return self.standing_of(effect, self.contacts.get(home))
 
     def due(self, now: datetime, limit: int, *, include_held: bool) -> list[tuple[int, UUID]]:
-        due = [(due_of(run), run) for run in self.runs.values()]
+        paused = self.paused
+        free = [run for run in self.runs.values() if run.automation_id not in paused]
+        due = [(due_of(run), run) for run in free]
         over = [(due_at, run) for due_at, run in due if due_at is not None and due_at <= now]
         low = self.low() if any(is_held(run) for _, run in over) else None
         found = sorted(
@@ -225,7 +227,14 @@ class Tables(AudienceTables):
         return [(contact_id, run_id) for _, run_id, contact_id in old[:limit]]
 
     def next_due(self) -> datetime | None:
-        return min((due for run in self.runs.values() if (due := due_of(run))), default=None)
+        paused = self.paused
+        free = [run for run in self.runs.values() if run.automation_id not in paused]
+        return min((due_at for run in free if (due_at := due_of(run))), default=None)
+
+    @property
+    def paused(self) -> set[UUID]:
+        """Return the automations of which nothing is due for now (rule T3)."""
+        return {one.automation_id for one in self.definitions if one.pausing.mode}
 
     # --- writes -----------------------------------------------------------------------------------
 
@@ -380,12 +389,8 @@ def history(run: Run) -> list[dict[str, dict[str, object]]]:
 
 
 def due_of(run: Run) -> datetime | None:
-    return run.parked.due_at if isinstance(run.parked, Waiting | Sleeping) else None
+    return None if run.parked is None else run.parked.due_at
 
 
 def is_held(run: Run) -> bool:
-    return isinstance(run.parked, Waiting | Sleeping) and run.parked.is_held
-
-
-def is_sending(run: Run) -> bool:
-    return isinstance(run.parked, Sending)
+    return run.parked is not None and run.parked.is_held

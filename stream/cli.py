@@ -21,6 +21,7 @@ from stream.commands import (
     delete,
     events,
     explain,
+    pauses,
     publish,
     release,
     retention,
@@ -62,6 +63,8 @@ app.command(rich_help_panel=_SET_UP)(setup.migrate)
 app.add_typer(setup.topics, name="topics", rich_help_panel=_SET_UP)
 app.command(rich_help_panel=_SET_UP)(setup.config)
 automations.commands.command()(delete.delete)
+for command in (pauses.hold, pauses.freeze, pauses.release):
+    automations.commands.command()(command)
 app.add_typer(automations.commands, name="automations", rich_help_panel=_OPERATE)
 app.command(rich_help_panel=_OPERATE)(publish.publish)
 app.command(rich_help_panel=_OPERATE)(work.run)

@@ -36,6 +36,13 @@ _REFUSALS = {
 }
 
 
+_WAIT_REFUSALS = {
+    "already_met": ALREADY_MET,
+    "already_kept": "the automation was paused, and the wait had kept an earlier event",
+    "not_delivered": "the step delivers an event to one of its open waits only, to another",
+}
+
+
 class Considered(NamedTuple):
     """What an event was held against, as documents; each has a verdict and a reason."""
 
@@ -117,7 +124,7 @@ class _Judge:
         return {
             "automation": self._name(finding),
             "verdict": verdict,
-            "reason": self._why_started_or_not(finding, values),
+            "reason": self._why_started_or_not(finding, values) + _held_text(finding),
             "run_id": run_id,
             "run_status": None if view is None else view.stored.run.status,
             "values": values,
@@ -190,8 +197,6 @@ class _Judge:
             case "arm_met":
                 held = approval_text(values, "one of its arms names this event")
                 return f"{held}; the wait is for all of its arms"
-            case "already_met":
-                return ALREADY_MET
             case "filter_false":
                 return refusal_text(values)
             case "before_window" if wait:
@@ -201,16 +206,33 @@ class _Judge:
                 return f"it happened {late} after the deadline, {wait['deadline']}"
             case "late_arrival" if wait:
                 return f"it happened in time, but came after the time-out: {wait['closed_at']}"
-            case "not_delivered":
-                return "the step delivers an event to one of its open waits only, to another"
+            case "kept":
+                return _kept_text(wait, self._event)
             case _:
-                return verdict
+                return _WAIT_REFUSALS.get(verdict, verdict)
 
 
 def _wait_at(view: RunView | None, step_key: str) -> Document | None:
     if view is None:
         return None
     return next((wait for wait in waits_of(view) if wait["step_key"] == step_key), None)
+
+
+def _held_text(finding: Finding) -> str:
+    """Return what is to be said of a start that a pause held (rule T3)."""
+    is_held = finding.get("reason") == "held"
+    return "; the automation was paused, so the run begins when it is released" if is_held else ""
+
+
+def _kept_text(wait: Document | None, event: EventRow) -> str:
+    """Return what became of an event that came while its wait's automation was paused (T3)."""
+    came = "it came while the automation was paused"
+    if wait is None or wait["closed_at"] is None:
+        return f"{came}; the wait goes on with it when it is released"
+    by = wait["resumed_by_event"]
+    if by is not None and by["id"] == event.id:
+        return f"{came}; the wait went on with it after the release, {wait['closed_at']}"
+    return f"{came}; before it was released the run ended ({wait['status']})"
 
 
 def _span(length: timedelta) -> str:

@@ -24,6 +24,7 @@ _REFUSALS = (
     "already_met",
     "late_arrival",
     "after_deadline",
+    "already_kept",
     "already_closed",
     "capped",
     "loop_limit",
@@ -39,7 +40,7 @@ _REFUSALS = (
     "stopped",
 )
 
-_DOING = ("resumed", "started", "exited", "exited_before_start", "arm_met")
+_DOING = ("resumed", "kept", "started", "exited", "exited_before_start", "arm_met")
 
 
 def explain(case: Case) -> Document:

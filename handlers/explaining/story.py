@@ -38,6 +38,7 @@ class Story:
 _DEEDS = {
     "exited": 'ended a run of "{automation}" by its exit rule',
     "resumed": 'resumed the wait "{step}" of "{automation}"',
+    "kept": 'was kept for the wait "{step}" of "{automation}", which was paused',
     "started": 'started a run of "{automation}"',
     "exited_before_start": 'began a run of "{automation}" that an earlier event had ended',
     "arm_met": 'met an arm of the wait "{step}" of "{automation}"',
@@ -234,6 +235,7 @@ def _empty_place(at: Coordinates, start: int, end: int) -> Told:
 
 _TELLINGS: Mapping[str, Callable[[Story], Told]] = {
     "resumed": _did,
+    "kept": _did,
     "started": _did,
     "exited": _did,
     "exited_before_start": _did,

@@ -204,15 +204,19 @@ async def set_enabled(session: Session, name: str, is_enabled: bool, who: str) -
     return True
 
 
-async def delete_automation(session: Session, name: str, who: str) -> None:
+async def delete_automation(
+    session: Session, name: str, who: str, *, with_runs: bool = False
+) -> None:
     """Delete an automation: it starts nothing, its name is free, its live runs go on.
+
+    `with_runs`: they are about to be cancelled.
 
     Raises:
         UnknownAutomation: there is none of this name. StillPaused: its runs could not go on.
     """
     now = await lock_catalogue(session)
     before = await _named(session, name)
-    if before.pause is not None:
+    if before.pause is not None and not with_runs:
         raise StillPaused
     await session.run(DELETE, before.automation_id, now)
     change = (before.document(), None)

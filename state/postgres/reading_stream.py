@@ -18,13 +18,31 @@ from partitions where stream_epoch = $1
 order by topic, partition
 """
 
-HELD = "select count(*) from runs_active where is_held and due_at is not null"
+#: What a pause keeps is not held for lag (rule T3).
+HELD = """
+select count(*) from runs_active
+where is_held and due_at is not null
+  and automation_id not in (select automation_id from automations where pause is not null)
+"""
 
 OLDEST_DUE = """
-select least(
-  (select min(due_at) from runs_active where is_held and due_at is not null),
-  (select min(due_at) from runs_active
-   where not is_held and due_at <= statement_timestamp() and holds_for_lag))
+select min(theirs.due_at) from automations
+cross join lateral (
+  (select due_at from runs_active
+   where automation_id = automations.automation_id and is_held and due_at is not null
+   order by due_at limit 1)
+  union all
+  (select due_at from runs_active
+   where automation_id = automations.automation_id and not is_held
+     and due_at <= statement_timestamp() and holds_for_lag
+   order by due_at limit 1)
+) as theirs
+where pause is null
+"""
+
+PAUSED_DUE = """
+select count(*) from automations join runs_active using (automation_id)
+where pause is not null and due_at <= statement_timestamp()
 """
 
 
@@ -38,6 +56,12 @@ async def partition_rows(session: Session, stream_epoch: str) -> list[PartitionR
 async def held_timers(session: Session) -> int:
     """Return how many timers wait for the consumer to catch up (rule W4)."""
     count: int = await session.value(HELD)
+    return count
+
+
+async def paused_timers(session: Session) -> int:
+    """Return how much of paused automations is due, or was before a freeze moved it (rule T3)."""
+    count: int = await session.value(PAUSED_DUE)
     return count
 
 

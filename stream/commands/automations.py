@@ -56,11 +56,12 @@ def list_(
         terminal.print_json(found)
         return
     terminal.print_table(
-        ("name", "status", "version", "enabled", "changed"),
+        ("name", "status", "paused", "version", "enabled", "changed"),
         [
             (
                 one["name"],
                 one["status"],
+                one["pause"],
                 one["version"],
                 terminal.instant(one["enabled_at"]),
                 terminal.instant(one["updated_at"]),
@@ -166,7 +167,7 @@ async def _listed() -> list[dict[str, Any]]:
 async def _shown(name: str) -> dict[str, Any]:
     from state.postgres.automations import get_automation
 
-    async with access.tables(access.settings()) as session, _named(session, name):
+    async with access.tables(access.settings()) as session, known_name(session, name):
         row, version = await get_automation(session, name)
     return _document(row) | _version(version)
 
@@ -174,12 +175,12 @@ async def _shown(name: str) -> dict[str, Any]:
 async def _set(name: str, *, is_enabled: bool) -> bool:
     from state.postgres.automations import set_enabled
 
-    async with access.operating(access.settings()) as session, _named(session, name):
+    async with access.operating(access.settings()) as session, known_name(session, name):
         return await set_enabled(session, name, is_enabled, who_operates())
 
 
 @asynccontextmanager
-async def _named(session: Session, name: str) -> AsyncIterator[None]:
+async def known_name(session: Session, name: str) -> AsyncIterator[None]:
     """Say which name may have been meant, where there is none like this."""
     from state.postgres.automations import UnknownAutomation, list_automations
 
@@ -197,6 +198,8 @@ def _document(row: AutomationRow) -> dict[str, Any]:
         "automation_id": str(row.automation_id),
         "name": row.name,
         "status": "enabled" if row.is_enabled else "stopped",
+        "pause": row.pause,
+        "paused_since": None if row.paused_at is None else moment_text(row.paused_at),
         "version": row.current_version,
         "enabled_at": None if row.enabled_at is None else moment_text(row.enabled_at),
         "created_at": moment_text(row.created_at),

@@ -50,7 +50,7 @@ def delete(
     if not yes:
         terminal.confirm(f'Delete "{name}"{_and_cancel(live.total if cancel_runs else 0)}?')
     if is_there:
-        access.run(_deleted(config, name))
+        access.run(_deleted(config, name, with_runs=cancel_runs))
         terminal.say(f'"{name}" is deleted')
     if cancel_runs:
         order = Order("cancelled_automation_deleted", None)
@@ -76,20 +76,31 @@ async def _looked_up(config: Settings, name: str, *, with_deleted: bool) -> tupl
 
     async with access.tables(config) as session:
         automations = await list_automations(session)
-        found = [row.automation_id for row in automations if row.name == name]
-        if found:
-            return True, found
+        for row in automations:
+            if row.name == name and row.pause is not None and not with_deleted:
+                raise _still_paused(name)
+            if row.name == name:
+                return True, [row.automation_id]
         left = await automations_named(session, name) if with_deleted else []
         if not left or not (await count_live(session, left)).total:
             access.require_automation(name, [row.name for row in automations])
     return False, left
 
 
-async def _deleted(config: Settings, name: str) -> None:
-    from state.postgres.automations import UnknownAutomation, delete_automation
+def _still_paused(name: str) -> Trouble:
+    return Trouble(
+        f'"{name}" is paused, and its runs would stand still for ever: '
+        f'`waitline automations release "{name}"` first, or end them with --cancel-runs'
+    )
+
+
+async def _deleted(config: Settings, name: str, *, with_runs: bool) -> None:
+    from state.postgres.automations import StillPaused, UnknownAutomation, delete_automation
 
     async with access.operating(config) as session:
         try:
-            await delete_automation(session, name, who_operates())
+            await delete_automation(session, name, who_operates(), with_runs=with_runs)
+        except StillPaused:
+            raise _still_paused(name) from None
         except UnknownAutomation:
             raise Trouble(f'"{name}" was just deleted by somebody else') from None

@@ -13,7 +13,7 @@ from stream.trouble import FAILED, MISUSED, Trouble
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from state.run import Run
+    from state.reading import StoredRun
 
 
 def release(
@@ -56,7 +56,7 @@ async def _released(run_ids: list[UUID], why: str, *, is_dry: bool) -> tuple[lis
 
     config = access.settings()
     runs = await _active(run_ids)
-    held = [run for run in runs.values() if getattr(run.parked, "is_held", False)]
+    held = [one.run for one in runs.values() if _is_held(one)]
     if not is_dry:
         releases = [Release(run.contact_id, run.run_id, who_operates(), why) for run in held]
         async with access.door(config) as processor:
@@ -70,13 +70,24 @@ async def _released(run_ids: list[UUID], why: str, *, is_dry: bool) -> tuple[lis
     return told, len(fired) == len(set(run_ids))
 
 
-async def _active(run_ids: list[UUID]) -> dict[UUID, Run]:
+async def _active(run_ids: list[UUID]) -> dict[UUID, StoredRun]:
     from state.postgres.reading_runs import find_runs
 
     async with access.tables(access.settings()) as session:
         stored = await find_runs(session, run_ids)
-    return {one.run.run_id: one.run for one in stored if one.run.status == "running"}
+    return {one.run.run_id: one for one in stored if one.run.status == "running"}
 
 
-def _why_not(run: Run | None) -> str:
-    return "there is no such running run" if run is None else "is not held, it stays as it is"
+def _is_held(stored: StoredRun) -> bool:
+    """Tell whether lag holds a run's timer, and lag alone (rules W4, T3)."""
+    parked = stored.run.parked
+    return parked is not None and parked.is_held and stored.pausing.mode is None
+
+
+def _why_not(stored: StoredRun | None) -> str:
+    if stored is None:
+        return "there is no such running run"
+    if stored.pausing.mode is not None:
+        name = stored.version.name
+        return f'its automation is paused: `waitline automations release "{name}"`'
+    return "is not held, it stays as it is"

@@ -9,10 +9,14 @@ from stream import terminal
 
 Document = Mapping[str, Any]
 
+#: How it is said that a run's automation is paused (rule T3).
+_PAUSES = {"hold": ", held", "freeze": ", frozen"}
+
 
 def status_text(run: Document) -> str:
     """Return how a run stands: its status, and what it does meanwhile or why it ended."""
-    return f"{run['status']} ({run['activity'] or run['ended_reason']})"
+    said = _PAUSES.get(run["held"], "")
+    return f"{run['status']} ({run['activity'] or run['ended_reason']}{said})"
 
 
 def tell_run(run: Document) -> None:
@@ -28,6 +32,7 @@ def tell_run(run: Document) -> None:
         f"{event['topic']}/{event['partition']}/{event['offset']}",
         "occurred": terminal.instant(event["occurred_at"]),
         "started": terminal.instant(run["started_at"]),
+        **_pause(run),
         "ended": terminal.instant(run["completed_at"]),
     }
     if run["error"] is not None:
@@ -37,6 +42,16 @@ def tell_run(run: Document) -> None:
     _tell_steps(run["steps"])
     _tell_waits(run["waits"])
     _tell_messages(run["messages"])
+
+
+def _pause(run: Document) -> dict[str, object]:
+    """Return since when a run stands still because an operator said so; nothing if it does not."""
+    if run["held"] is None:
+        return {}
+    return {
+        "paused": f"since {terminal.instant(run['paused_since'])} ({run['held']}); "
+        f'waitline automations release "{run["automation_name"]}"'
+    }
 
 
 def _tell_steps(steps: Sequence[Document]) -> None:
@@ -104,6 +119,11 @@ def _remarks(wait: Document) -> str:
         said.append("fired under lag")
     if wait.get("lookback_truncated"):
         said.append("look-back cut short")
+    if wait.get("kept_event"):
+        kept = wait["kept_event"]
+        said.append(f"{kept['id']} came while paused, {terminal.instant(kept['kept_at'])}")
+    if wait.get("frozen_seconds"):
+        said.append(f"moved by {wait['frozen_seconds']:.1f} s of freeze")
     if wait["late_match"] is not None:
         late = wait["late_match"]
         said.append(f"{late['event_id']} came {late['lateness_seconds']:.1f} s late")

@@ -21,7 +21,7 @@ def lag(
 
     Example: waitline lag
     """
-    found, held, kafka_trouble = access.run(_lag())
+    found, held, paused, kafka_trouble = access.run(_lag())
     if kafka_trouble is not None:
         terminal.note(f"waitline: {kafka_trouble}\nwhat Postgres knows is shown without it")
     if as_json:
@@ -55,12 +55,19 @@ def lag(
     )
     if held and found:
         terminal.say(f"{held} due timers are held until the consumer has caught up")
+    if paused:
+        terminal.say(f"{paused} more are due and paused: `waitline automations list` says which")
     if any(part["owner"] is None for part in found):
         terminal.say("some partitions are nobody's: is a worker running? `waitline run`")
 
 
-async def _lag() -> tuple[list[dict[str, Any]], int, Trouble | None]:
-    from state.postgres.reading_stream import held_timers, oldest_due, partition_rows
+async def _lag() -> tuple[list[dict[str, Any]], int, int, Trouble | None]:
+    from state.postgres.reading_stream import (
+        held_timers,
+        oldest_due,
+        partition_rows,
+        paused_timers,
+    )
 
     config = access.settings()
     logs: dict[tuple[str, int], Log] = {}
@@ -72,9 +79,9 @@ async def _lag() -> tuple[list[dict[str, Any]], int, Trouble | None]:
         trouble = kafka
     async with access.tables(config) as session:
         rows = await partition_rows(session, config.stream_epoch)
-        held = await held_timers(session)
+        held, paused = await held_timers(session), await paused_timers(session)
         due_at = await oldest_due(session)
-    return _merged(rows, logs, due_at), held, trouble
+    return _merged(rows, logs, due_at), held, paused, trouble
 
 
 def _merged(

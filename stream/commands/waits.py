@@ -26,7 +26,7 @@ def waits(
         terminal.print_json(found)
         return
     terminal.print_table(
-        ("run", "automation", "step", "waits for", "contact", "since", "deadline", "held for lag"),
+        ("run", "automation", "step", "waits for", "contact", "since", "deadline", "held by"),
         [
             (
                 wait["run_id"],
@@ -36,7 +36,7 @@ def waits(
                 wait["contact_id"],
                 terminal.instant(wait["opened_at"]),
                 terminal.instant(wait["deadline"]),
-                wait["held_for_lag"],
+                _held_by(wait),
             )
             for wait in found
         ],
@@ -75,4 +75,14 @@ def _wait(row: WaitRow, version: Version) -> dict[str, Any]:
         "deadline": text(row.deadline),
         "due_at": text(row.due_at),
         "held_for_lag": row.is_held,
+        "held": row.pause,
+        "kept_event": row.kept_event,
     }
+
+
+def _held_by(wait: dict[str, Any]) -> str | None:
+    """Return what keeps a wait from its end though an event came or its time is over (W4, T3)."""
+    if wait["held"] is not None:
+        kept = f", keeps {wait['kept_event']}" if wait["kept_event"] else ""
+        return f"pause ({wait['held']}){kept}"
+    return "lag" if wait["held_for_lag"] else None

@@ -2,7 +2,13 @@
 
 import asyncpg
 
-from state.postgres import reading_contacts, reading_events, reading_runs
+from state.postgres import (
+    reading_contacts,
+    reading_events,
+    reading_pauses,
+    reading_runs,
+    reading_stream,
+)
 from state.postgres.reading import SETTINGS
 from tests.integration.test_plans import (
     ID,
@@ -47,6 +53,13 @@ READ = {
     ),
     "notes by id": (reading_events.NOTES_BY_ID, "'e'", "identity_notes_event_id"),
     "notes by place": (reading_events.NOTES_BY_PLACE, PLACE, "identity_notes_pkey"),
+    "going on": (
+        reading_pauses.GOING_ON,
+        f"{ONE_ID}, '2026-11-22', '{{}}', '{{}}', 5",
+        "runs_active_automation_due",
+    ),
+    "unsent": (reading_pauses.UNSENT, "'a'", "outbox_automation_due"),
+    "oldest due": (reading_stream.OLDEST_DUE, "", "runs_active_automation_due"),
     "contact": (reading_contacts.CONTACT, "7", "contacts_pkey"),
 }
 

@@ -1,0 +1,128 @@
+"""What a pause keeps, and what its release would set in motion: counted, never loaded (rule T3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from state.pausing import Freeze
+from state.postgres.pauses import Paused
+from state.postgres.session import Record, Session
+
+#: How many runs are named of each kind.
+EXAMPLES = 5
+
+PARKED = """
+select activity, count(*) from runs_active where automation_id = $1 group by activity
+"""
+
+UNSENT = (
+    "select count(*) from outbox where split_part(key, ':', 1) = $1::text and withdrawn_at is null"
+)
+
+#: Everything that is due as it is stored, moved by the freezes since: `frozen` is the shift that is
+#: in the stored instants. All spans are microseconds, because intervals count days. Freezes apply
+#: one after the other, as state/pausing.py has it.
+GOING_ON = """
+with parked as (
+  select run_id, version, step_key, state, due_at,
+    case activity when 'held' then 'starts' when 'sending' then 'answers'
+      when 'delayed' then 'delays'
+      else case when holds_for_lag then 'timeouts' else 'matches' end end as kind,
+    coalesce((state #>> '{parked,frozen}')::bigint, 0) as frozen,
+    (extract(epoch from (state #>> '{parked,entered_at}')::timestamptz) * 1000000)::bigint
+      as entered,
+    (extract(epoch from coalesce(deadline, due_at)) * 1000000)::bigint as stood_until
+  from runs_active
+  where automation_id = $1 and due_at is not null and due_at <= $2
+),
+moved as (
+  select parked.*, shift.total from parked
+  cross join lateral (
+    with recursive step (n, total) as (
+      select 1, 0::bigint
+      union all
+      select n + 1, total + case
+        when ($3::bigint[])[n] < stood_until - frozen + total and ($4::bigint[])[n] > entered
+          then ($4::bigint[])[n] - greatest(($3::bigint[])[n], entered)
+        else 0 end
+      from step where n <= cardinality($3::bigint[])
+    )
+    select max(total) as total from step
+  ) as shift
+)
+select kind, version, step_key,
+  case kind when 'matches' then state #>> '{parked,met,-1,place}'
+    when 'answers' then state #>> '{parked,kept,settlement}' end as how,
+  count(*) as number,
+  (array_agg(due_at order by due_at, run_id))[1:$5] as due_ats,
+  (array_agg(run_id order by due_at, run_id))[1:$5] as run_ids
+from moved
+where kind not in ('timeouts', 'delays')
+  or due_at + make_interval(secs => (total - frozen) / 1000000.0) <= $2
+group by kind, version, step_key, how
+order by kind, version, step_key, how
+"""
+
+
+class Standing(NamedTuple):
+    """What a pause keeps of an automation: runs by what they are parked for, messages not sent."""
+
+    runs: dict[str, int]
+    unsent: int
+
+
+class GoingOn(NamedTuple):
+    """Runs of one kind that would go on from one step of one version.
+
+    `kind` is `starts`, `matches`, `answers`, `timeouts` or `delays`; `how` the place of the arm
+    that closes a wait, or the settlement of an answer. `examples` are the first that are due, each
+    with that instant.
+    """
+
+    kind: str
+    version: int
+    step_key: str
+    how: str | None
+    number: int
+    examples: list[tuple[datetime, UUID]]
+
+
+async def standing(session: Session, automation_id: UUID) -> Standing:
+    """Return what stands still, or would, while an automation is paused."""
+    rows = await session.rows(PARKED, automation_id)
+    runs = {row["activity"]: row["count"] for row in rows}
+    return Standing(runs, await session.value(UNSENT, str(automation_id)))
+
+
+async def going_on(session: Session, paused: Paused, now: datetime) -> list[GoingOn]:
+    """Return what would go on at once if an automation were released now.
+
+    Lag may hold timers even then (rule W4).
+    """
+    freezes = paused.pausing.frozen(now)
+    rows = await session.rows(GOING_ON, paused.automation_id, now, *_columns(freezes), EXAMPLES)
+    return [_going_on(row) for row in rows]
+
+
+def _columns(freezes: Sequence[Freeze]) -> tuple[list[int], list[int]]:
+    return [_microseconds(one.since) for one in freezes], [
+        _microseconds(one.until) for one in freezes
+    ]
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - datetime.fromtimestamp(0, at.tzinfo)) // timedelta(microseconds=1)
+
+
+def _going_on(row: Record) -> GoingOn:
+    return GoingOn(
+        row["kind"],
+        row["version"],
+        row["step_key"],
+        row["how"],
+        row["number"],
+        list(zip(row["due_ats"], row["run_ids"], strict=True)),
+    )

@@ -1,0 +1,195 @@
+"""`waitline automations hold|freeze|release`: an operator's hand on all runs at once (rule T3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream import access, terminal
+from stream.commands.automations import Name, known_name
+from stream.operator import who_operates
+
+if TYPE_CHECKING:
+    from handlers.forecast import Forecast, Sends
+    from state.pausing import Mode
+    from state.postgres.pauses import Changed, Paused
+    from state.postgres.reading_pauses import GoingOn, Standing
+    from state.postgres.session import Session
+
+Document = Mapping[str, Any]
+
+#: What goes on after a release, in the order in which it is told: one, several.
+_KINDS = {
+    "starts": "runs that started meanwhile begin",
+    "matches": "waits go on with the event that they have kept",
+    "answers": "runs go on whose message was settled meanwhile",
+    "timeouts": "waits time out",
+    "delays": "delays end",
+}
+
+
+def hold(name: Name) -> None:
+    """Hold an automation: nothing of it advances, and nothing of it is sent, until its release.
+
+    Events are still read: those that start a run park it at its first step, those that close a wait
+    are kept for it, exit rules and cancelling still end runs. Deadlines stand: what times out
+    meanwhile does so at the release, unless its event has come. To move deadlines as well, freeze.
+
+    Example: waitline automations hold "Receipt and follow-up"
+    """
+    _tell(name, "hold", access.run(_set(name, "hold")))
+
+
+def freeze(name: Name) -> None:
+    """Freeze an automation: as hold, and every deadline that has not passed moves by the time.
+
+    Example: waitline automations freeze "Receipt and follow-up"
+    """
+    _tell(name, "freeze", access.run(_set(name, "freeze")))
+
+
+def release(
+    name: Name,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go on, and change nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Release an automation that is held or frozen: what was kept goes on, then what is overdue.
+
+    Look first: --dry-run counts the runs that would go on at once, names some, and says how many
+    messages would go out. Lag may hold timers even then: `waitline lag`.
+
+    Example: waitline automations release "Receipt and follow-up" --dry-run
+    """
+    found = access.run(_previewed(name))
+    if not dry_run and found["pause"] is not None:
+        access.run(_set(name, None))
+    if as_json:
+        terminal.print_json(found)
+    elif found["pause"] is None:
+        terminal.say(f'"{name}" is not paused')
+    else:
+        _tell_preview(found, is_dry=dry_run)
+
+
+async def _set(name: str, mode: Mode | None) -> tuple[Changed, Standing]:
+    from state.postgres.pauses import set_pause
+    from state.postgres.reading_pauses import standing
+
+    config = access.settings()
+    async with access.operating(config) as session, known_name(session, name):
+        changed = await set_pause(session, name, mode, who_operates())
+    # Counted after the commit: nobody else's turn waits for it.
+    async with access.tables(config) as session:
+        return changed, await standing(session, changed.automation.automation_id)
+
+
+async def _previewed(name: str) -> dict[str, Any]:
+    from state.postgres.automations import UnknownAutomation
+    from state.postgres.marks import database_now
+    from state.postgres.pauses import find_paused
+    from state.postgres.reading_pauses import going_on, standing
+
+    async with access.tables(access.settings()) as session, known_name(session, name):
+        found = await find_paused(session, name)
+        if found is None:
+            raise UnknownAutomation(name)
+        if found.pausing.mode is None:
+            return _document(found, [], {}, 0)
+        groups = await going_on(session, found, await database_now(session))
+        unsent = (await standing(session, found.automation_id)).unsent
+        return _document(found, groups, await _sends(session, found, groups), unsent)
+
+
+async def _sends(session: Session, paused: Paused, groups: list[GoingOn]) -> dict[str, int]:
+    """Return how many of the runs that go on send at once: `surely`, `perhaps` and `never`."""
+    from handlers.forecast import Forecast
+    from handlers.publishing.catalogue import compile_version
+    from state.postgres.reading_runs import versions_of
+
+    keys = {(paused.automation_id, group.version) for group in groups}
+    stored = await versions_of(session, keys)
+    forecasts = {number: Forecast(compile_version(*row)) for (_, number), row in stored.items()}
+    sends = {"surely": 0, "perhaps": 0, "never": 0}
+    for group in groups:
+        sends[_expected(group, forecasts[group.version])] += group.number
+    return sends
+
+
+def _expected(group: GoingOn, forecast: Forecast) -> Sends:
+    """Return whether runs that go on like this send at once."""
+    match group.kind:
+        case "matches":
+            return forecast.after_arm(group.step_key, int(group.how or 0))
+        case "timeouts":
+            return forecast.after(group.step_key, "timeout")
+        case "answers" if group.how == "failed":
+            return "never"
+        case _:
+            return forecast.after(group.step_key)
+
+
+def _document(
+    paused: Paused, groups: list[GoingOn], sends: Mapping[str, int], unsent: int
+) -> dict[str, Any]:
+    from state.moment import moment_text
+
+    since = paused.pausing.since
+    return {
+        "automation": paused.name,
+        "automation_id": str(paused.automation_id),
+        "pause": paused.pausing.mode,
+        "paused_since": None if since is None else moment_text(since),
+        **{kind: _counted([one for one in groups if one.kind == kind]) for kind in _KINDS},
+        "messages": {
+            "queued": unsent,
+            "surely": sends.get("surely", 0),
+            "perhaps": sends.get("perhaps", 0),
+        },
+    }
+
+
+def _counted(groups: list[GoingOn]) -> dict[str, Any]:
+    from state.postgres.reading_pauses import EXAMPLES
+
+    examples = sorted(one for group in groups for one in group.examples)[:EXAMPLES]
+    return {
+        "count": sum(group.number for group in groups),
+        "examples": [str(run_id) for _, run_id in examples],
+    }
+
+
+def _tell(name: str, mode: Mode, told: tuple[Changed, Standing]) -> None:
+    changed, stands = told
+    said = {"hold": "held", "freeze": "frozen"}
+    if not changed.is_change:
+        terminal.say(f'"{name}" was {said[mode]} already')
+    elif changed.before.mode is not None:
+        terminal.say(f'"{name}" is {said[mode]}; until now it was {said[changed.before.mode]}')
+    else:
+        terminal.say(f'"{name}" is {said[mode]}')
+    parked = ", ".join(f"{number} {what}" for what, number in sorted(stands.runs.items()))
+    terminal.say(f"  runs that stand still: {parked or 'none'}")
+    terminal.say(f"  messages that are not sent: {stands.unsent}")
+    terminal.say(f'  what its release would do: waitline automations release "{name}" --dry-run')
+
+
+def _tell_preview(found: Document, *, is_dry: bool) -> None:
+    verb = "would be" if is_dry else "is"
+    since = terminal.instant(found["paused_since"])
+    how = {"hold": "held", "freeze": "frozen"}[found["pause"]]
+    terminal.say(f'"{found["automation"]}" {verb} released; it was {how} since {since}')
+    for kind, what in _KINDS.items():
+        counted = found[kind]
+        if counted["count"]:
+            runs = ", ".join(counted["examples"])
+            more = ", ..." if counted["count"] > len(counted["examples"]) else ""
+            terminal.say(f"  {counted['count']} {what}: {runs}{more}")
+    messages = found["messages"]
+    terminal.say(
+        f"  messages that go out at once: {messages['queued']} that were queued, "
+        f"{messages['surely']} by runs that go on, perhaps {messages['perhaps']} more"
+    )

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from handlers.decision import (
     Cause,
+    Delete,
     Elapsed,
     Fail,
     GoTo,
@@ -261,6 +262,8 @@ class _Walk:
                 return self._park(self._send(outcome))
             case Fail():
                 return self._fail(outcome)
+            case Delete():
+                return self._delete()
             case GoTo() | Wait():
                 raise AssertionError("a walk stops where it cannot go on")
             case _:
@@ -312,6 +315,12 @@ class _Walk:
         )
         self.world.changes.effects.append(effect)
         return Sending(self.step_key, self.world.now, effect_id, send.output, send.input)
+
+    def _delete(self) -> Run:
+        """End the run; its contact is deleted when all that this input causes has been done."""
+        self._complete(GoTo())
+        self.world.to_delete.append(self.run.contact_id)
+        return self.run.end("contact_deleted", self.world.now)
 
     def _fail(self, fail: Fail) -> Run:
         """End the run at a step that failed: its key, a code and a text (rule F5)."""

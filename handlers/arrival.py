@@ -9,6 +9,7 @@ from handlers.admit import admit, remember_entry
 from handlers.advance import begin
 from handlers.after_merge import follow_merges
 from handlers.dedupe import is_dropped, is_past_memory, set_aside
+from handlers.deletion import apply_deletion, is_deletion, is_dropped_as_erased
 from handlers.exits import EarlyExit, early_exit, exit_runs
 from handlers.guard import guarded
 from handlers.identify import Identity, identify
@@ -24,22 +25,17 @@ from state.evidence import Finding
 from state.run import Resolved, Run, Trigger, run_id_of
 from state.turn import EventRecord, Seen, StoredEvent
 
-#: Contact events whose rules come with the next version; until then nothing of them is lost.
-UNSUPPORTED = frozenset({"contact.deleted"})
-
 #: Where the payload of an event about a message names that message.
 _MESSAGE_KEYS = ("email_id", "push_id", "message_id")
 
 
 def apply_event(world: World, event: Event) -> None:
     """Apply one event, of interest or not (rule E7)."""
-    if event.is_contact_event and event.name in UNSUPPORTED:
-        set_aside(world, event, "unsupported_event", f"event: {event.name} is not supported yet")
-        return
     is_of_interest = event.name in world.catalogue.interest_since
-    if is_of_interest and is_dropped(world, event):
-        return
     v, is_skewed = event.verdict_time(world.now)
+    sighting = Sighting(world, event, v)
+    if is_dropped_as_erased(sighting) or (is_of_interest and is_dropped(world, event)):
+        return
     if world.snapshot.was_applied(event.coordinates) and (
         not is_of_interest or is_past_memory(world, v)
     ):
@@ -47,7 +43,9 @@ def apply_event(world: World, event: Event) -> None:
         # who came later.
         world.changes.tally["redelivered"] += 1
         return
-    sighting = Sighting(world, event, v)
+    if is_deletion(event):
+        apply_deletion(sighting)
+        return
     is_somebody = is_of_interest or event.is_contact_event
     identity = identify(sighting, creates=is_somebody)
     note_suppression(world, event, None if identity is None else identity.contact_id)

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from handlers.abandon import Abandon, apply_abandon
 from handlers.arrival import apply_event
+from handlers.deletion import settle_deletions
 from handlers.directory import NeedsContacts
 from handlers.ending import Cancel, Expire, apply_cancel, apply_expiry
 from handlers.settlement import apply_answer
@@ -55,6 +56,7 @@ def decide(world: World, inputs: Sequence[Input]) -> Changes | Needs:
     try:
         for each in inputs:
             _DOES[type(each)](world, each)
+            settle_deletions(world)
     except NeedsLookBack as lacking:
         return Needs(look_backs=lacking.needs)
     except NeedsContacts:

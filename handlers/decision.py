@@ -124,7 +124,12 @@ class Fail:
     input: Mapping[str, object] | None = None
 
 
-Outcome = GoTo | Wait | Sleep | Send | Fail
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The contact is deleted, and with it end all of its runs, this one first (rule I5)."""
+
+
+Outcome = GoTo | Wait | Sleep | Send | Fail | Delete
 
 
 @dataclass(frozen=True, slots=True)

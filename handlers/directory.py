@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from handlers.audience import note_audiences
 from state.contact import Contact, Link, Profile, in_order
@@ -43,7 +44,7 @@ class Directory:
 
     `reserved` are identifiers that this turn claimed before the lock: they count as unbound until
     the fold binds them, and tell which contact number to use when it does. `merged` maps contacts
-    to whom they were merged into in this turn.
+    to whom they were merged into in this turn, `erased` names to the V of this turn's deletions.
     """
 
     snapshot: Snapshot
@@ -54,6 +55,8 @@ class Directory:
     contacts: dict[int, Contact] = field(default_factory=dict)
     first_seen_here: set[int] = field(default_factory=set)
     merged: dict[int, int] = field(default_factory=dict)
+    erased: dict[Identifier, datetime] = field(default_factory=dict)
+    deleted: list[int] = field(default_factory=list)
 
     def home_of(self, contact_id: int) -> int:
         """Return the contact that this one has become by merges, of this turn or before (I3)."""
@@ -87,7 +90,10 @@ class Directory:
         owner = self.owners.get(identifier)
         if owner is None and identifier not in self.reserved:
             owner = self.snapshot.owners.get(identifier)
-        return self.home_of(owner) if owner else None
+        if not owner:
+            return None
+        is_gone = identifier.kind == "contact_id" and self.contact(owner).deleted_at is not None
+        return None if is_gone else self.home_of(owner)
 
     def create(self, event: Event, first: Identifier) -> Contact:
         """Return a new contact for an identifier nobody holds, numbered as it was claimed."""
@@ -106,7 +112,8 @@ class Directory:
     def bind(self, contact_id: int, identifier: Identifier, event: Event) -> None:
         """Give an identifier that nobody holds to a contact, by this event (rules I1, I2)."""
         contact = self.contact(contact_id)
-        link = Link(identifier, event.recorded_by(self.snapshot.now), event.id)
+        at, erased_before = event.recorded_by(self.snapshot.now), self.erased_before(identifier)
+        link = Link(identifier, at, event.id, erased_before)
         self.owners[identifier] = contact.contact_id
         self.contacts[contact.contact_id] = replace(contact, links=in_order((*contact.links, link)))
 
@@ -135,6 +142,41 @@ class Directory:
         self.merged[merged] = survivor
         self.changes.profiles.pop(merged, None)
 
+    def delete(self, contact_id: int, before: datetime) -> None:
+        """Make a contact nobody: it holds no names, and nothing is known of it (rule I5)."""
+        contact = self.contact(contact_id)
+        names = [link.identifier for link in contact.links]
+        self.erase(names, before)
+        self.owners.update(dict.fromkeys(names, NOBODY))
+        self.contacts[contact.contact_id] = replace(
+            contact, links=(), profile=Profile(), deleted_at=before
+        )
+        self.changes.profiles.pop(contact.contact_id, None)
+        self.deleted.append(contact.contact_id)
+
+    def erase(self, names: Iterable[Identifier], before: datetime) -> None:
+        """Have events about these names with V before an instant count as erased (rule I5)."""
+        for name in names:
+            self.erased[name] = max(before, self.erased_before(name) or before)
+
+    def erased_before(self, identifier: Identifier) -> datetime | None:
+        """Return the V of the last deletion of whom an identifier named, None without one."""
+        if identifier in self.erased:
+            return self.erased[identifier]
+        owner = self.snapshot.owners.get(identifier)
+        if owner is None or identifier in self.reserved:
+            return self.snapshot.erased.get(identifier)
+        contact = self.snapshot.contacts[owner]
+        if identifier.kind == "contact_id":
+            return contact.deleted_at
+        held = (link.erased_before for link in contact.links if link.identifier == identifier)
+        return next(held, None)
+
+    def is_erased(self, identifier: Identifier, v: datetime, *, through: bool = False) -> bool:
+        """Tell whether a V lies before the deletion of whom this named, or `through` at it."""
+        before = self.erased_before(identifier)
+        return before is not None and (v < before or (through and v == before))
+
     def put_back(self, contact: Contact) -> None:
         """Make a contact what it was at an earlier point of this turn."""
         self.contacts[contact.contact_id] = contact
@@ -152,7 +194,7 @@ class Directory:
         self._undo_unused_claims()
         for contact_id, profile in self.changes.profiles.items():
             note_audiences(self.changes, contact_id, self._stored_profile(contact_id), profile)
-        for contact_id in self.merged:  # what is known of it is known of its survivor
+        for contact_id in (*self.merged, *self.deleted):  # nothing is known under these any more
             note_audiences(self.changes, contact_id, self._stored_profile(contact_id), Profile())
 
     def _stored_profile(self, contact_id: int) -> Profile:

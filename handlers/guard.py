@@ -42,6 +42,7 @@ def _remembering(world: World, contact_id: int) -> Callable[[], None]:
         changes.closed_waits,
         changes.receipts,
         changes.emitted,
+        world.to_delete,
     )
     counts = [len(written) for written in lists]
     closed = list(world.closed_waits(contact_id))

@@ -97,7 +97,7 @@ class World:
     """Everything one group's decision reads and changes; a fresh one for each attempt.
 
     `people` says who is who. `oldest_v` is the oldest V among the group's events, None if it has
-    none.
+    none. `to_delete` are contacts that a step has asked to delete (rule I5).
     """
 
     snapshot: Snapshot
@@ -113,6 +113,7 @@ class World:
     arrived: dict[tuple[int, str], list[StoredEvent]] = field(default_factory=dict)
     loaded_runs: dict[UUID, Run] = field(default_factory=dict)
     touched_runs: dict[UUID, Run] = field(default_factory=dict)
+    to_delete: list[int] = field(default_factory=list)
     scopes: dict[int, tuple[Contact, dict[str, object]]] = field(default_factory=dict)
 
     @property

@@ -66,12 +66,14 @@ class Link(NamedTuple):
     """One identifier of a contact and how it came to it (rule I4).
 
     `linked_by` is an event's id, `linked_at` when Kafka recorded that event: it does not depend on
-    how the stream was cut (rule D1), nor does the order of links therefore.
+    how the stream was cut (rule D1), nor does the order of links therefore. `erased_before`: it
+    named somebody who was deleted; events about it with V before that are erased (rule I5).
     """
 
     identifier: Identifier
     linked_at: datetime
     linked_by: str
+    erased_before: datetime | None = None
 
 
 def in_order(links: Iterable[Link]) -> tuple[Link, ...]:
@@ -89,6 +91,7 @@ class Contact:
     """A contact as loaded under its lock. `links` are in order (`in_order`).
 
     `absorbed` are the contacts that were merged into it, and those merged into them (rule I3).
+    `deleted_at` is the V of its deletion, from when on it is nobody (rule I5).
     """
 
     contact_id: int
@@ -96,6 +99,7 @@ class Contact:
     links: tuple[Link, ...] = ()
     profile: Profile = field(default_factory=Profile)
     absorbed: tuple[int, ...] = ()
+    deleted_at: datetime | None = None
 
     def value_of(self, kind: str) -> str | None:
         """Return the contact's value of a kind: the profile's, else the first linked, else None."""

@@ -17,6 +17,7 @@ from uuid import UUID
 from state.audience import Choice, Membership
 from state.contact import Contact, Link, Profile
 from state.effect import Answer, Effect
+from state.erasure import Erasure
 from state.event import Coordinates, Event, Identifier, Rejected
 from state.evidence import Finding
 from state.merge import Merge
@@ -148,7 +149,8 @@ class Snapshot:
     `owners` maps every requested identifier that somebody holds to the contact. `runs` are the
     active runs by contact; `enrolments` by (contact, automation). `applied` is the highest offset
     of each requested partition that was ever applied: what comes again up to it is redelivered.
-    `survivors` maps contacts that commands name to whom they were merged into (rule I3).
+    `survivors` maps contacts that commands name to whom they were merged into (rule I3), `erased`
+    identifiers that this turn claimed to the V of the deletion of whom they named (rule I5).
     """
 
     now: datetime
@@ -161,6 +163,7 @@ class Snapshot:
     partitions: Sequence[PartitionState] = ()
     applied: Mapping[tuple[str, int], int] = field(default_factory=dict)
     survivors: Mapping[int, int] = field(default_factory=dict)
+    erased: Mapping[Identifier, datetime] = field(default_factory=dict)
 
     def was_applied(self, at: Coordinates) -> bool:
         """Tell whether the record that stands here was applied by an earlier turn (rule E4)."""
@@ -245,7 +248,7 @@ class IdentityNote(NamedTuple):
     """What an event did, or could not do, to who is who (rule I2).
 
     Kept apart from events, most of which are not stored. `verdict` is `merge_blocked`,
-    `identifier_taken`, `identifier_released` or `merged`.
+    `identifier_taken`, `identifier_released`, `merged`, `deleted` or `erased`.
     """
 
     contact_id: int
@@ -361,3 +364,4 @@ class Changes:
     choices: dict[tuple[str, int], Choice] = field(default_factory=dict)
     tally: Counter[str] = field(default_factory=Counter)
     merges: list[Merge] = field(default_factory=list)
+    erasures: list[Erasure] = field(default_factory=list)

@@ -20,6 +20,7 @@ from stream.announcer import Announcer
 from stream.clock import Clock, SystemClock
 from stream.config import ConfigError, Settings
 from stream.consuming.consumer import Consumer
+from stream.eraser import Eraser
 from stream.expiry import Expiry
 from stream.kafka import kafka_client_options
 from stream.processor import Processor
@@ -51,6 +52,7 @@ class Worker:
         self._processor = Processor(store, rules_of(settings), clock, self.counters)
         self._wake = Wake(store, self._processor, clock)
         self._senders = open_senders(settings)
+        self._eraser = Eraser(store, self._senders, clock, self.counters)
         self._relay = Relay(
             store,
             self._processor,
@@ -99,7 +101,12 @@ class Worker:
                 relay,
                 *(
                     group.create_task(part)
-                    for part in (self._wake.run(), self._announcer.run(), self._keep_house())
+                    for part in (
+                        self._wake.run(),
+                        self._announcer.run(),
+                        self._eraser.run(),
+                        self._keep_house(),
+                    )
                 ),
             ]
             consumer = group.create_task(self._consumer.run())

@@ -28,7 +28,8 @@ from state.identifier import normalise
 from state.pausing import Mode
 from state.run import Run
 from state.turn import Changes, LockRequest, Need, PartitionState
-from tests.simulation.tables import Partition, PartitionRow, Tables, history
+from tests.simulation.histories import history
+from tests.simulation.tables import Partition, PartitionRow, Tables
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 START = NOW - timedelta(days=30)
@@ -281,7 +282,12 @@ class Scene:
             event_keys=[each.key for each in events],
             reads_watermark=True,
         )
-        snapshot = replace(tables.snapshot(request, self.now, owners), survivors=survivors)
+        named = {claim.identifier: tables.erased.get(claim.identifier) for claim in claims}
+        snapshot = replace(
+            tables.snapshot(request, self.now, owners),
+            survivors=survivors,
+            erased={name: before for name, before in named.items() if before is not None},
+        )
         stored = StoredEvents()
         self.asked = []
         while True:

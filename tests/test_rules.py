@@ -12,7 +12,7 @@ RULES = frozenset(
     for family in (
         "E1 E2 E3 E4 E5 E6 E7",
         "D1 D2 D3",
-        "I1 I2 I4 I6",
+        "I1 I2 I3 I4 I5 I6",
         "S1 S2 S3 S4 S5 S6",
         "W1 W2 W3 W4 W5 W6 W7 W8",
         "T1 T2 T3",

@@ -80,6 +80,8 @@ def _verdict(case: Case, considered: Considered) -> str:
         return "duplicate"
     if traces.events:
         return _verdict_of_stored(case, considered)
+    if any(note.verdict == "erased" for note in traces.notes):
+        return "erased"
     if case.found is not None and case.found.decoded is not None:
         return _verdict_of_found(case, case.found)
     if traces.notes:

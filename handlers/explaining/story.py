@@ -192,6 +192,13 @@ def _identifier(story: Story) -> Told:
     return Told(f"The event changed who is who, and did nothing else ({notes}).", None)
 
 
+def _erased(_story: Story) -> Told:
+    return Told(
+        "The event was not kept: it happened before its person was deleted, and came after.",
+        "events of the person from after the deletion belong to a new contact",
+    )
+
+
 def _no_open_wait(story: Story) -> Told:
     return Told(
         f'The event "{story.name}" is stored, and nothing of its contact was waiting for it; a '
@@ -247,6 +254,8 @@ _TELLINGS: Mapping[str, Callable[[Story], Told]] = {
     "merge_blocked": _merge_blocked,
     "identifier_taken": _identifier,
     "identifier_released": _identifier,
+    "deleted": _identifier,
+    "erased": _erased,
     "no_open_wait": _no_open_wait,
     "applied": _applied,
     "tombstone": _tombstone,

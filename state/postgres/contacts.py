@@ -10,6 +10,7 @@ from uuid import UUID
 from state.contact import Contact, Link, contact_number
 from state.event import KINDS, Identifier
 from state.postgres.codec import columns_of, profile_text, read_profile
+from state.postgres.hashing import keyed_hash
 from state.postgres.session import Session
 from state.turn import Changes, Claim, Moved
 
@@ -30,10 +31,10 @@ cross join lateral (
 ) as held
 """
 
-#: A merged contact's id names its survivor (rule I3).
+#: A merged contact's id names its survivor (rule I3), a deleted one's whom it named (rule I5).
 KNOWN_CONTACTS = """
 select contact_id, coalesce(merged_into, contact_id) from contacts
-where contact_id = any($1::bigint[]) and deleted_at is null
+where contact_id = any($1::bigint[])
 """
 
 #: A record may claim to come from the far future; nobody was first seen there.
@@ -46,27 +47,40 @@ from unnest($1::bigint[], $2::timestamptz[]) as new (contact_id, created_at)
 #: No link comes from the far future (rule E1). Sorted, so that two workers with the same
 #: identifiers wait for each other one way only. A conflict does nothing and is counted: an error
 #: would quote an address in the server's log.
+#: Whether a name was erased is looked up here, where it is seen for the first time (rule I5).
 LINK = """
-insert into identifiers (kind, value, contact_id, linked_at, linked_by)
-select kind, value, contact_id,
-  case when linked_at > statement_timestamp() + interval '5 minutes' then statement_timestamp()
-    else linked_at end,
-  linked_by
-from unnest($1::smallint[], $2::text[], $3::bigint[], $4::timestamptz[], $5::text[])
-  as new (kind, value, contact_id, linked_at, linked_by)
-order by kind, value
-on conflict do nothing
+with linked as (
+  insert into identifiers (kind, value, contact_id, linked_at, linked_by, erased_before)
+  select kind, value, contact_id,
+    case when linked_at > statement_timestamp() + interval '5 minutes' then statement_timestamp()
+      else linked_at end,
+    linked_by, greatest(erased_before, erased.before)
+  from unnest($1::smallint[], $2::text[], $3::bigint[], $4::timestamptz[], $5::text[],
+      $6::timestamptz[], $7::bytea[])
+    as new (kind, value, contact_id, linked_at, linked_by, erased_before, hash)
+  left join lateral (
+    select before from erased_identifiers where hash = new.hash offset 0
+  ) as erased on true
+  order by kind, value
+  on conflict do nothing
+  returning kind, value, erased_before
+)
+select count(*) as written,
+  array_agg(kind) filter (where erased_before is not null) as kinds,
+  array_agg(value) filter (where erased_before is not null) as "values",
+  array_agg(erased_before) filter (where erased_before is not null) as instants
+from linked
 """
 
 LOCK_CONTACTS = """
-select contact_id, created_at, profile from contacts
+select contact_id, created_at, profile, deleted_at from contacts
 where contact_id = any($1::bigint[])
 order by contact_id
 for no key update
 """
 
 LINKS = """
-select contact_id, kind, value, linked_at, linked_by from identifiers
+select contact_id, kind, value, linked_at, linked_by, erased_before from identifiers
 where contact_id = any($1::bigint[])
 order by linked_at, kind, value
 """
@@ -98,10 +112,6 @@ on conflict (contact_id) do update set profile = excluded.profile
 """
 
 
-#: Contact, identifier, instant and event of a link to make.
-NewLink = tuple[int, Identifier, datetime, str]
-
-
 async def new_numbers(session: Session, count: int) -> list[int]:
     """Return at least `count` new contact numbers, ascending: as many blocks as that takes."""
     firsts: list[int] = [row[0] for row in await session.rows(NUMBER_BLOCKS, -(-count // BLOCK))]
@@ -118,16 +128,23 @@ async def resolve(session: Session, identifiers: Collection[Identifier]) -> dict
     return owners
 
 
-async def claim(session: Session, claims: Sequence[Claim]) -> None:
+async def claim(
+    session: Session, claims: Sequence[Claim], secret: bytes
+) -> dict[Identifier, datetime]:
     """Make the new contacts and give them and known ones the identifiers that nobody held.
+
+    Returns those of the identifiers that were erased, and up to which V (rule I5); `secret` keys
+    the hashes that this is known by.
 
     Raises:
         Moved: somebody else was faster with one of the identifiers.
     """
     fresh = {one.contact_id: one.created_at for one in claims if one.is_first_sight}
     await _make_contacts(session, fresh.items())
-    links = [(one.contact_id, one.identifier, one.created_at, one.linked_by) for one in claims]
-    await _link(session, links)
+    links = [
+        (one.contact_id, Link(one.identifier, one.created_at, one.linked_by)) for one in claims
+    ]
+    return await _link(session, links, secret)
 
 
 async def lock(session: Session, contact_ids: Collection[int]) -> list[Contact]:
@@ -143,20 +160,22 @@ async def lock(session: Session, contact_ids: Collection[int]) -> list[Contact]:
     if len(rows) < len(set(contact_ids)):
         raise Moved("a contact to lock is gone")
     return [
-        Contact(contact_id, created_at, profile=read_profile(profile))
-        for contact_id, created_at, profile in rows
+        Contact(contact_id, created_at, profile=read_profile(profile), deleted_at=deleted_at)
+        for contact_id, created_at, profile, deleted_at in rows
     ]
 
 
 async def load_links(session: Session, contact_ids: Collection[int]) -> dict[int, list[Link]]:
     """Return the identifiers of each contact in the order in which they were linked."""
     links: dict[int, list[Link]] = defaultdict(list)
-    for contact_id, kind, value, at, by in await session.rows(LINKS, list(contact_ids)):
-        links[contact_id].append(Link(Identifier(KINDS[kind], value), at, by))
+    for contact_id, kind, value, at, by, erased in await session.rows(LINKS, list(contact_ids)):
+        links[contact_id].append(Link(Identifier(KINDS[kind], value), at, by, erased))
     return links
 
 
-async def save_contacts(session: Session, changes: Changes, own: Collection[int]) -> None:
+async def save_contacts(
+    session: Session, changes: Changes, own: Collection[int], secret: bytes
+) -> None:
     """Write who is who: releases before links, so that an identifier may change hands in a turn.
 
     `own` are the contacts that this turn has locked or made.
@@ -171,7 +190,7 @@ async def save_contacts(session: Session, changes: Changes, own: Collection[int]
     await _make_contacts(
         session, [(one.contact_id, one.created_at) for one in changes.new_contacts]
     )
-    await _link(session, [(contact_id, *link) for contact_id, link in changes.binds])
+    await _link(session, changes.binds, secret)
     if changes.profiles:
         new = {one.contact_id for one in changes.new_contacts}
         assert new.union(own).issuperset(changes.profiles), "a contact was changed without its lock"
@@ -211,14 +230,20 @@ async def _make_contacts(session: Session, created: Collection[tuple[int, dateti
         await session.run(NEW_CONTACTS, *columns_of(created))
 
 
-async def _link(session: Session, links: Sequence[NewLink]) -> None:
+async def _link(
+    session: Session, links: Sequence[tuple[int, Link]], secret: bytes
+) -> dict[Identifier, datetime]:
+    """Make links; return which of their identifiers were erased, and up to when."""
     if not links:
-        return
-    contact_ids, _, instants, authors = columns_of(links)
-    kinds, values = _columns(identifier for _, identifier, _, _ in links)
-    written = await session.run(LINK, kinds, values, contact_ids, instants, authors)
-    if written < len(links):
+        return {}
+    rows = [(contact_id, *link, keyed_hash(secret, *link.identifier)) for contact_id, link in links]
+    contact_ids, _, instants, authors, erased, hashes = columns_of(rows)
+    kinds, values = _columns(link.identifier for _, link in links)
+    (row,) = await session.rows(LINK, kinds, values, contact_ids, instants, authors, erased, hashes)
+    if row["written"] < len(links):
         raise Moved("an identifier was given to somebody else meanwhile")
+    found = zip(row["kinds"] or (), row["values"] or (), row["instants"] or (), strict=True)
+    return {Identifier(KINDS[kind], value): before for kind, value, before in found}
 
 
 def _columns(identifiers: Iterable[Identifier]) -> tuple[list[int], list[str]]:

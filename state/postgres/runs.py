@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from state.postgres.codec import (
+    columns_of,
     core_document,
     failure_document,
     history_text,
@@ -42,6 +43,14 @@ LEAVE = """
 delete from runs_active where run_id = any($1::uuid[]) and contact_id = any($2::bigint[])
 """
 
+DONE_OF_CONTACTS = "select * from runs_done where contact_id = any($1::bigint[])"
+
+REWRITE = """
+update runs_done as done set doc = new.doc, past = new.past
+from unnest($1::uuid[], $2::json[], $3::text[]) as new (run_id, doc, past)
+where done.contact_id = any($4::bigint[]) and done.run_id = new.run_id
+"""
+
 DONE_COLUMNS = (
     "run_id", "automation_id", "contact_id", "created_at", "started_at", "completed_at", "version",
     "status", "reason", "doc", "past",
@@ -73,6 +82,17 @@ async def save_runs(session: Session, changes: Sequence[RunChange]) -> None:
         await session.copy("runs_active", ACTIVE_COLUMNS, parked)
     if ended:
         await session.copy("runs_done", DONE_COLUMNS, ended)
+
+
+async def rewrite_done(
+    session: Session, contact_ids: Collection[int], rewritten: Callable[[Run], Run]
+) -> None:
+    """Rewrite what finished runs of contacts tell; only a deletion does (rules R3, I5)."""
+    rows = await session.rows(DONE_OF_CONTACTS, list(contact_ids))
+    if rows:
+        runs = [rewritten(read_done(row)) for row in rows]
+        new = [(run.run_id, _done_text(run), history_text(run)) for run in runs]
+        await session.run(REWRITE, *columns_of(new), list(contact_ids))
 
 
 def _place(run: Run) -> tuple[object, ...]:
@@ -107,15 +127,18 @@ def _looks_back_to(run: Run) -> datetime:
     return min(started_from, run.parked.floor) if isinstance(run.parked, Waiting) else started_from
 
 
-def _done_row(run: Run) -> tuple[object, ...]:
-    core = core_document(run)
-    doc = core | {
+def _done_text(run: Run) -> str:
+    told = {
         "trigger": trigger_document(run.trigger),
         "failure": failure_document(run.failure),
     }
+    return json_text(core_document(run) | told)
+
+
+def _done_row(run: Run) -> tuple[object, ...]:
     return (
         run.run_id, run.automation_id, run.contact_id, run.created_at, run.started_at,
-        run.completed_at, run.version, run.status, run.reason, json_text(doc), history_text(run),
+        run.completed_at, run.version, run.status, run.reason, _done_text(run), history_text(run),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Self
@@ -12,15 +12,17 @@ from uuid import UUID
 import asyncpg
 
 from state.effect import Claimed
-from state.postgres import housekeeping, offsets, outbox, outgoing
+from state.postgres import erasing, housekeeping, offsets, outbox, outgoing
 from state.postgres.contacts import new_numbers
 from state.postgres.due import load_due, next_due_in
+from state.postgres.erasing import Leftover
 from state.postgres.errors import LOST, named_failures
 from state.postgres.expiry import load_expired
 from state.postgres.hashing import Keyring
 from state.postgres.marks import database_now, has_landed, open_lane
 from state.postgres.offsets import Held, Stream, Touch
 from state.postgres.outgoing import Outgoing
+from state.postgres.scrubbing import scrub_audit, scrub_quarantine
 from state.postgres.session import Session
 from state.postgres.suppressions import with_standings
 from state.postgres.transaction import PostgresTransaction
@@ -236,6 +238,23 @@ class PostgresStore:
         async with self._connected() as session:
             return await database_now(session)
 
+    async def erase_leftover(
+        self, forget: Callable[[Sequence[UUID]], Awaitable[None]]
+    ) -> Leftover | None:
+        """Erase the last traces of one deletion; `forget` has senders forget messages (rule I5).
+
+        None: there is none, or messages of it are still on their way. Done twice it does no harm.
+        """
+        async with self.session() as session:
+            leftover = await erasing.next_leftover(session)
+            if leftover is None:
+                return None
+            await scrub_quarantine(session, leftover.identifiers)
+            await scrub_audit(session, leftover.identifiers)
+            await forget(await erasing.message_ids(session, leftover.contact_ids))
+            await erasing.finish(session, leftover)
+        return leftover
+
     async def keep_house(self, now: datetime) -> None:
         """Make partitions ahead, forget what has had its time, retire idle versions (E7, W5)."""
         for chore in housekeeping.CHORES:
@@ -270,6 +289,7 @@ class PostgresStore:
         if lane not in self._turns:
             async with self._connected() as session:
                 self._turns[lane] = await open_lane(session, self._lane(lane))
+                await self._keyring.secret(session)  # so that all turns take as many statements
         self._turns[lane] += 1
         return self._turns[lane]
 

@@ -16,6 +16,7 @@ from state.postgres.catalogue import load_definitions, read_revision
 from state.postgres.closed_waits import load_closed_waits, save_closed_waits
 from state.postgres.contacts import claim, load_links, lock, resolve, save_contacts
 from state.postgres.enrolments import load_enrolments, save_enrolments
+from state.postgres.erasing import save_erasures
 from state.postgres.events import load_seen, look_back, save_events
 from state.postgres.hashing import Keyring
 from state.postgres.marks import leave_mark, read_now
@@ -47,6 +48,7 @@ class PostgresTransaction:
         self._stream = stream
         self._keyring = keyring
         self._own: set[int] = set()
+        self._erased: dict[Identifier, datetime] = {}
 
     @property
     def statements(self) -> int:
@@ -79,7 +81,8 @@ class PostgresTransaction:
         Raises:
             Moved: somebody was quicker.
         """
-        await claim(self._session, claims)
+        secret = await self._keyring.secret(self._session)
+        self._erased = await claim(self._session, claims, secret)
         self._own.update(one.contact_id for one in claims if one.is_first_sight)
 
     async def lock(self, request: LockRequest) -> Snapshot:
@@ -106,6 +109,7 @@ class PostgresTransaction:
             enrolments=await load_enrolments(session, history) if ids else {},
             seen=await load_seen(session, request.event_keys),
             applied=await load_applied(session, request.partitions, self._stream.epoch),
+            erased=self._erased,
             partitions=(
                 await load_watermark(session, self._stream) if request.reads_watermark else ()
             ),
@@ -145,7 +149,8 @@ class PostgresTransaction:
             Fenced: partitions have another owner by now. Moved: begin the turn again.
         """
         session, now, epoch = self._session, changes.now, self._stream.epoch
-        await save_contacts(session, changes, self._own)
+        secret = await self._keyring.secret(session)
+        await save_contacts(session, changes, self._own, secret)
         await save_merges(session, changes.merges, epoch)
         await save_memberships(session, list(changes.memberships.values()))
         await save_choices(session, list(changes.choices.values()))
@@ -164,5 +169,6 @@ class PostgresTransaction:
         await save_audited(session, changes.audited, now)
         letters = await save_quarantined(session, changes.quarantined, epoch, now)
         await save_outgoing(session, changes.receipts, letters, changes.emitted, now)
+        await save_erasures(session, changes.erasures, secret, now)
         await leave_mark(session, self._lane, self.turn, now)
         await advance(session, changes.positions, epoch, now)

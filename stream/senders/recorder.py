@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Sequence
 from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
+from uuid import UUID
 
 from state.effect import Effect
 from state.moment import moment_text
@@ -36,6 +38,15 @@ class Recorder:
 
     async def close(self) -> None:
         """Do nothing: a folder is not kept open."""
+
+    async def forget(self, messages: Sequence[UUID]) -> None:
+        """Delete the files of these messages."""
+        await asyncio.to_thread(self._delete, messages)
+
+    def _delete(self, messages: Sequence[UUID]) -> None:
+        for message_id in messages:
+            for suffix in ("eml", "json"):
+                (self._folder / f"{message_id}.{suffix}").unlink(missing_ok=True)
 
     def _write(self, effect: Effect) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

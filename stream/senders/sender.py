@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+from uuid import UUID
 
 from state.effect import Channel, Effect
 
@@ -60,6 +61,10 @@ class Sender(Protocol):
 
     async def close(self) -> None:
         """Let go of connections; nothing is sent afterwards."""
+        ...
+
+    async def forget(self, messages: Sequence[UUID]) -> None:
+        """Delete what the sender itself keeps of these messages, if it keeps any (rule I5)."""
         ...
 
 

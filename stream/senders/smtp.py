@@ -10,8 +10,10 @@ the connection ends before it the server must drop the message (RFC 5321, 4.1.1.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from aiosmtplib import SMTPResponse, SMTPResponseException, SMTPServerDisconnected
@@ -74,6 +76,9 @@ class Smtp:
             return self._unusable(error.code, str(error))
         except TROUBLES as error:
             return NotNow(_code(error), self._told(error))
+
+    async def forget(self, messages: Sequence[UUID]) -> None:
+        """Do nothing: the mail server has the message, and nothing of it is kept here."""
 
     async def close(self) -> None:
         """End the sessions in order."""

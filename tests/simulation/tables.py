@@ -6,7 +6,6 @@ ends twice, an effect that is there already) is asserted, because here it could 
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from state.automation import StoredVersion
-from state.contact import Contact, Link, Profile, contact_number, in_order
+from state.contact import Contact, Link, contact_number, in_order
 from state.effect import Answer, Effect, Standing, withdrawal
 from state.event import Coordinates, Identifier
 from state.merge import Merge
@@ -42,6 +41,8 @@ from state.turn import (
     Withdrawn,
 )
 from tests.simulation.audiences import AudienceTables
+from tests.simulation.histories import with_history
+from tests.simulation.people import erase, follow_merge
 
 #: An owner that said nothing for so long counts as gone; shorter than the cap, as in earnest.
 SILENT_AFTER = timedelta(seconds=8)
@@ -116,6 +117,7 @@ class Tables(AudienceTables):
     last_contact_id: int = 0
     merged: dict[int, int] = field(default_factory=dict)
     merges: dict[UUID, Merge] = field(default_factory=dict)
+    erased: dict[Identifier, datetime] = field(default_factory=dict)
 
     # --- reads ------------------------------------------------------------------------------------
 
@@ -169,6 +171,12 @@ class Tables(AudienceTables):
             enrolments={key: one for key, one in self.enrolments.items() if key[0] in history},
             seen=self._seen(request.event_keys),
             partitions=self.watermark(now) if request.reads_watermark else (),
+            erased={
+                link.identifier: self.erased[link.identifier]
+                for links in claimed.values()
+                for link in links
+                if link.identifier in self.erased
+            },
         )
 
     def _seen(self, keys: Sequence[UUID]) -> dict[UUID, Seen]:
@@ -241,7 +249,8 @@ class Tables(AudienceTables):
     def write(self, changes: Changes, claims: Sequence[Claim] = ()) -> None:
         """Write everything one turn decided."""
         self._write_contacts(changes, claims)
-        self._write_merges(changes)
+        for merge in changes.merges:
+            follow_merge(self, merge)
         for record in changes.events:
             assert record.event.key not in self.events, "an event is stored once"
             self.events[record.event.key] = record
@@ -251,6 +260,8 @@ class Tables(AudienceTables):
         self.enrolments.update(changes.enrolments)
         self._write_outbox(changes)
         self.write_audiences(changes, self._effects(changes))
+        for erasure in changes.erasures:
+            erase(self, erasure)
         for duplicate in changes.duplicates:
             self.duplicates.setdefault(duplicate.coordinates, duplicate)
         for quarantined in changes.quarantined:
@@ -266,7 +277,9 @@ class Tables(AudienceTables):
     def _write_contacts(self, changes: Changes, claims: Sequence[Claim]) -> None:
         for claim in claims:
             self.contacts.setdefault(claim.contact_id, Contact(claim.contact_id, claim.created_at))
-            self._bind(claim.contact_id, Link(claim.identifier, claim.created_at, claim.linked_by))
+            before = self.erased.get(claim.identifier)
+            link = Link(claim.identifier, claim.created_at, claim.linked_by, before)
+            self._bind(claim.contact_id, link)
         forgotten = changes.forgotten_contacts
         assert len(set(forgotten)) == len(forgotten), "a contact is forgotten once"
         for contact_id in forgotten:
@@ -281,18 +294,6 @@ class Tables(AudienceTables):
             self._bind(contact_id, link)
         for contact_id, profile in changes.profiles.items():
             self.contacts[contact_id] = replace(self.contacts[contact_id], profile=profile)
-
-    def _write_merges(self, changes: Changes) -> None:
-        for merge in changes.merges:
-            assert merge.merge_id not in self.merges, "a merge takes place once"
-            self.merges[merge.merge_id] = merge
-            gone = merge.merged.contact_id
-            self.merged[gone] = merge.survivor
-            self.merged.update(
-                {one: merge.survivor for one, home in self.merged.items() if home == gone}
-            )
-            self.contacts[gone] = replace(self.contacts[gone], profile=Profile())
-            assert not self.contacts[gone].links, "identifiers have moved to the survivor"
 
     def _bind(self, contact_id: int, link: Link) -> None:
         assert link.identifier not in self.owners, "an identifier has one owner"
@@ -374,18 +375,6 @@ def stored_event(record: EventRecord) -> StoredEvent:
         coordinates=event.coordinates,
         payload=event.payload,
     )
-
-
-def with_history(run: Run) -> Run:
-    """Return the run as it is stored: its fresh entries joined to its past."""
-    entries = [json.dumps(entry, default=str) for entry in run.fresh]
-    return replace(run, past=",".join(filter(None, [run.past, *entries])), fresh=())
-
-
-def history(run: Run) -> list[dict[str, dict[str, object]]]:
-    """Return a run's entries, stored and fresh."""
-    entries: list[dict[str, dict[str, object]]] = json.loads(f"[{with_history(run).past}]")
-    return entries
 
 
 def due_of(run: Run) -> datetime | None:

@@ -12,12 +12,13 @@ from stream.relay import RelayLimits
 from tests.kit import START, line, push, stored_version, trigger, wait, way
 from tests.simulation.facts import Fact, Person
 from tests.simulation.faults import Faults
+from tests.simulation.histories import history
 from tests.simulation.log import EVENTS, PARTITIONS, SHOP, SimLog
 from tests.simulation.loop import VirtualLoop, run
 from tests.simulation.process import Process
 from tests.simulation.provider import Provider
 from tests.simulation.store import Database
-from tests.simulation.tables import PartitionRow, Tables, history
+from tests.simulation.tables import PartitionRow, Tables
 from tests.simulation.worker import Worker
 from tests.simulation.workload import Publication, append
 

@@ -366,12 +366,6 @@ def test_a_receipt_says_what_an_event_did():
     assert scene.decide(event("answer", ahead(seconds=2))).receipts == []
 
 
-def test_contact_events_that_come_with_the_next_version_are_set_aside():
-    """E5: nothing of them is lost until then."""
-    changes = Scene(WAITING).decide(contact_event("deleted"))
-    assert quarantined(changes) == ["unsupported_event"]
-
-
 def test_contacts_claimed_for_nothing_are_forgotten_once():
     """E5, I1: an event set aside leaves no contact behind, however many identifiers it named."""
     scene = Scene(WAITING)

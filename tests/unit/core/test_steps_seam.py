@@ -19,6 +19,7 @@ FITTING = {
     "send_email": {"template": {"id": "t"}},
     "send_push": {"template": {"id": "t"}},
     "contact_update": {},
+    "contact_delete": {},
     "add_to_segment": {"segment_id": "vip"},
     "remove_from_segment": {"segment_id": "vip"},
     "set_topic_subscription": {"topic_id": "news", "subscription": "opt_out"},

@@ -13,7 +13,7 @@ from handlers.publishing.catalogue import compile_version
 from state.event import Coordinates, Event
 from state.postgres.audiences import load_audiences
 from state.postgres.codec import json_text
-from state.postgres.reading_contacts import load_contact
+from state.postgres.reading_contacts import load_contact, load_person
 from state.postgres.reading_events import (
     automation_names,
     events_with_id,
@@ -146,16 +146,17 @@ async def _with_context(session: Session, case: Case) -> Case:
     if event is None:
         return await _with_names(session, case)
     named = {UUID(str(one["run_id"])) for one in event.findings if "run_id" in one}
+    person = await load_person(session, event.contact_id)
     runs = [
-        *await list_runs(session, Wanted(contact_id=event.contact_id, limit=RUNS_JUDGED)),
-        *await runs_that_used(session, event.contact_id, _place_in_history(event)),
+        *await list_runs(session, Wanted(contact_ids=person, limit=RUNS_JUDGED)),
+        *await runs_that_used(session, person, _place_in_history(event)),
         *await find_runs(session, named),
     ]
     return replace(
         case,
         runs={stored.run.run_id: view_of(stored) for stored in runs},
         automations=await automation_names(session),
-        contact=await _contact_scope(session, event.contact_id),
+        contact=await _contact_scope(session, person[0]),
     )
 
 

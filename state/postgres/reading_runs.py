@@ -40,13 +40,14 @@ order by created_at desc, run_id limit $2
 
 ACTIVE_OF_CONTACT = """
 select * from runs_active
-where contact_id = $3 and automation_id = any($1::uuid[])
+where contact_id = any($3::bigint[]) and automation_id = any($1::uuid[])
 order by created_at desc, run_id limit $2
 """
 
 DONE_OF_CONTACT = """
 select * from runs_done
-where contact_id = $4 and automation_id = any($1::uuid[]) and ($3::text is null or status = $3)
+where contact_id = any($4::bigint[]) and automation_id = any($1::uuid[])
+  and ($3::text is null or status = $3)
 order by created_at desc, run_id limit $2
 """
 
@@ -54,13 +55,13 @@ ACTIVE_BY_ID = "select * from runs_active where run_id = any($1::uuid[])"
 
 DONE_BY_ID = "select * from runs_done where run_id = any($1::uuid[])"
 
-#: Runs of a contact whose history names a place: what look-back found is written nowhere else.
+#: Runs of a person whose history names a place: what look-back found is written nowhere else.
 ACTIVE_THAT_USED = """
-select * from runs_active where contact_id = $1 and strpos(past, $2) > 0
+select * from runs_active where contact_id = any($1::bigint[]) and strpos(past, $2) > 0
 """
 
 DONE_THAT_USED = """
-select * from runs_done where contact_id = $1 and strpos(past, $2) > 0
+select * from runs_done where contact_id = any($1::bigint[]) and strpos(past, $2) > 0
 """
 
 VERSIONS = """
@@ -104,11 +105,11 @@ limit $1
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which runs a list shows."""
+    """Which runs a list shows; `contact_ids` are the numbers of one person (rule I3)."""
 
     automation: str | None = None
     status: str | None = None
-    contact_id: int | None = None
+    contact_ids: Sequence[int] | None = None
     limit: int = 50
 
 
@@ -136,10 +137,12 @@ async def find_runs(session: Session, run_ids: Collection[UUID]) -> list[StoredR
     return await _complete(session, _latest(active, done))
 
 
-async def runs_that_used(session: Session, contact_id: int, text: str) -> list[StoredRun]:
-    """Return a contact's runs whose history holds this text, such as an event's id as JSON."""
-    active = [read_active(row) for row in await session.rows(ACTIVE_THAT_USED, contact_id, text)]
-    done = [read_done(row) for row in await session.rows(DONE_THAT_USED, contact_id, text)]
+async def runs_that_used(
+    session: Session, contact_ids: Sequence[int], text: str
+) -> list[StoredRun]:
+    """Return a person's runs whose history holds this text, such as an event's id as JSON."""
+    active = [read_active(row) for row in await session.rows(ACTIVE_THAT_USED, contact_ids, text)]
+    done = [read_done(row) for row in await session.rows(DONE_THAT_USED, contact_ids, text)]
     return await _complete(session, _latest(active, done))
 
 
@@ -188,19 +191,19 @@ async def versions_of(
 async def _newest_active(
     session: Session, wanted: Wanted, automations: Sequence[UUID]
 ) -> list[Run]:
-    if wanted.contact_id is None:
+    if wanted.contact_ids is None:
         rows = await session.rows(NEWEST_ACTIVE, automations, wanted.limit)
     else:
-        rows = await session.rows(ACTIVE_OF_CONTACT, automations, wanted.limit, wanted.contact_id)
+        rows = await session.rows(ACTIVE_OF_CONTACT, automations, wanted.limit, wanted.contact_ids)
     return [read_active(row) for row in rows]
 
 
 async def _newest_done(session: Session, wanted: Wanted, automations: Sequence[UUID]) -> list[Run]:
     arguments = (automations, wanted.limit, wanted.status)
-    if wanted.contact_id is None:
+    if wanted.contact_ids is None:
         rows = await session.rows(NEWEST_DONE, *arguments)
     else:
-        rows = await session.rows(DONE_OF_CONTACT, *arguments, wanted.contact_id)
+        rows = await session.rows(DONE_OF_CONTACT, *arguments, wanted.contact_ids)
     return [read_done(row) for row in rows]
 
 

@@ -37,6 +37,8 @@ def show(
 ) -> None:
     """Show a contact: identifiers and how they were linked, profile, consent, newest runs.
 
+    Who was merged into it is shown with it, whatever id or identifier it is asked by.
+
     Example: waitline contacts show external_id:customer-17
     """
     document = access.run(_shown(contact))
@@ -49,7 +51,7 @@ def show(
 async def _shown(text: str) -> dict[str, Any]:
     from handlers.record import run_summary
     from state.postgres.audiences import load_audiences
-    from state.postgres.reading_contacts import contact_number_of, load_contact
+    from state.postgres.reading_contacts import contact_number_of, load_contact, members_of
     from state.postgres.reading_runs import Wanted, list_runs
 
     identifier = access.parse_contact(text)
@@ -59,7 +61,7 @@ async def _shown(text: str) -> dict[str, Any]:
         audiences = await load_audiences(session)
         if contact is None:
             raise Trouble(f"nobody is known by {text}: no event has named them yet")
-        runs = await list_runs(session, Wanted(contact_id=number, limit=RUNS_SHOWN))
+        runs = await list_runs(session, Wanted(contact_ids=members_of(contact), limit=RUNS_SHOWN))
     runs_shown = [run_summary(stored) for stored in runs]
     return _document(contact, audiences) | {"runs": runs_shown}
 
@@ -73,6 +75,7 @@ def _document(contact: Contact, audiences: Audiences) -> dict[str, Any]:
     return {
         "id": str(contact_uuid(contact.contact_id)),
         "created_at": moment_text(contact.created_at),
+        "absorbed": [str(contact_uuid(number)) for number in contact.absorbed],
         "identifiers": [
             {
                 "type": link.identifier.kind,
@@ -101,6 +104,7 @@ def _tell(contact: Document) -> None:
             "unsubscribed": consent["unsubscribed"],
             "topics": ", ".join(topics),
             "segments": ", ".join(contact["segments"]),
+            "merged into it": ", ".join(contact["absorbed"]),
         }
     )
     terminal.say()

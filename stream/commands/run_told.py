@@ -19,13 +19,17 @@ def status_text(run: Document) -> str:
     return f"{run['status']} ({run['activity'] or run['ended_reason']}{said})"
 
 
-def tell_run(run: Document) -> None:
-    """Print a run: what it is, then its steps, waits and messages."""
+def tell_run(run: Document, home: str) -> None:
+    """Print a run: what it is, then its steps, waits and messages.
+
+    `home` is the id of whom its contact has become: a finished run stays under its own (rule I3).
+    """
     event = run["trigger_event"]
+    merged = "" if home == run["contact_id"] else f", merged since into {home}"
     terminal.heading(f"{run['automation_name']} v{run['automation_version']}: {status_text(run)}")
     facts = {
         "run": run["id"],
-        "contact": run["contact_id"],
+        "contact": f"{run['contact_id']}{merged}",
         "known by": f"{run['resolved_identity_type']} {run['resolved_identity_value']}, "
         f"{run['resolved_identity_path']}",
         "started by": f"{event['event']} {event['id']}, "

@@ -62,11 +62,11 @@ def show(
 
     Example: waitline runs show 0b3c8f9e-63a5-5c57-8d0f-2f6a54b1d7aa
     """
-    record = access.run(_shown(run_id))
+    record, home = access.run(_shown(run_id))
     if as_json:
         terminal.print_json(record)
     else:
-        tell_run(record)
+        tell_run(record, home)
 
 
 async def _listed(
@@ -74,27 +74,31 @@ async def _listed(
 ) -> list[dict[str, Any]]:
     from handlers.record import run_summary
     from state.postgres.automations import list_automations
-    from state.postgres.reading_contacts import contact_number_of
+    from state.postgres.reading_contacts import contact_number_of, load_person
     from state.postgres.reading_runs import Wanted, list_runs
 
     identifier = None if contact is None else access.parse_contact(contact)
     async with access.tables(access.settings()) as session:
-        number = None
+        person = None
         if identifier is not None:
             number = await contact_number_of(session, identifier)
             if number is None:
                 return []
-        found = await list_runs(session, Wanted(automation, status, number, limit))
+            person = await load_person(session, number)
+        found = await list_runs(session, Wanted(automation, status, person, limit))
         if not found and automation is not None:
             names = [one.name for one in await list_automations(session)]
             access.require_automation(automation, names)
     return [run_summary(stored) for stored in found]
 
 
-async def _shown(run_id: str) -> dict[str, Any]:
+async def _shown(run_id: str) -> tuple[dict[str, Any], str]:
+    """Return a run's record, and the public id of whom its contact has become (rule I3)."""
     from uuid import UUID
 
     from handlers.record import run_record
+    from state.contact import contact_uuid
+    from state.postgres.reading_contacts import load_person
     from state.postgres.reading_runs import find_runs
     from stream.inquiry import view_of
 
@@ -106,6 +110,7 @@ async def _shown(run_id: str) -> dict[str, Any]:
         ) from None
     async with access.tables(access.settings()) as session:
         found = await find_runs(session, [wanted])
-    if not found:
-        raise Trouble(f"there is no run {run_id}: `waitline runs list` shows the newest")
-    return run_record(*view_of(found[0]))
+        if not found:
+            raise Trouble(f"there is no run {run_id}: `waitline runs list` shows the newest")
+        person = await load_person(session, found[0].run.contact_id)
+    return run_record(*view_of(found[0])), str(contact_uuid(person[0]))

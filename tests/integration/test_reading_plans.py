@@ -3,6 +3,7 @@
 import asyncpg
 
 from state.postgres import (
+    merges,
     reading_contacts,
     reading_events,
     reading_pauses,
@@ -27,18 +28,22 @@ READ = {
     "newest done": (reading_runs.NEWEST_DONE, f"{ID}, 50, null", "_automation_id_created_at_idx"),
     "active of contact": (
         reading_runs.ACTIVE_OF_CONTACT,
-        f"{ID}, 50, 7",
+        f"{ID}, 50, array[7, 99]",
         "runs_active_contact_id",
     ),
-    "done of contact": (reading_runs.DONE_OF_CONTACT, f"{ID}, 50, null, 7", "_contact_id_idx"),
+    "done of contact": (
+        reading_runs.DONE_OF_CONTACT,
+        f"{ID}, 50, null, array[7, 99]",
+        "_contact_id_idx",
+    ),
     "active by id": (reading_runs.ACTIVE_BY_ID, ID, "runs_active_run_id_key"),
     "done by id": (reading_runs.DONE_BY_ID, ID, "_run_id"),
     "active that used": (
         reading_runs.ACTIVE_THAT_USED,
-        "7, 'text'",
+        "array[7, 99], 'text'",
         "runs_active_contact_id",
     ),
-    "done that used": (reading_runs.DONE_THAT_USED, "7, 'text'", "_contact_id_idx"),
+    "done that used": (reading_runs.DONE_THAT_USED, "array[7, 99], 'text'", "_contact_id_idx"),
     "messages": (reading_runs.MESSAGES, ID, "messages_run_id"),
     "late": (reading_runs.LATE, f"array[7, 99], {ID}", "closed_waits_pkey"),
     "events by key": (reading_events.EVENTS_BY_KEY, f"array[{ONE_ID}]::uuid[]", "_event_key"),
@@ -61,6 +66,8 @@ READ = {
     "unsent": (reading_pauses.UNSENT, "'a'", "outbox_automation_due"),
     "oldest due": (reading_stream.OLDEST_DUE, "", "runs_active_automation_due"),
     "contact": (reading_contacts.CONTACT, "7", "contacts_pkey"),
+    "home": (reading_contacts.HOME, "7", "contacts_pkey"),
+    "absorbed": (merges.ABSORBED, "array[7, 99]", "contacts_merged_into"),
 }
 
 

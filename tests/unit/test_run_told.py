@@ -16,5 +16,6 @@ def test_a_wait_for_several_events_shows_which_arms_were_met(
     changes = scene.decide(event("go"))
     scene.decide(event("paid", ahead(seconds=1), id="evt_7"))
     view = case_of(scene, row_of(changes)).runs[scene.run.run_id]
-    tell_run(run_record(view.stored, view.version))
+    record = run_record(view.stored, view.version)
+    tell_run(record, str(record["contact_id"]))
     assert "paid (met by evt_7), shipped" in " ".join(capsys.readouterr().out.split())

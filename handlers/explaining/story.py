@@ -254,6 +254,7 @@ _TELLINGS: Mapping[str, Callable[[Story], Told]] = {
     "merge_blocked": _merge_blocked,
     "identifier_taken": _identifier,
     "identifier_released": _identifier,
+    "merged": _identifier,
     "deleted": _identifier,
     "erased": _erased,
     "no_open_wait": _no_open_wait,

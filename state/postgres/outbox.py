@@ -112,9 +112,10 @@ cross join lateral (
   select message_id, run_id, contact_id, created_at, settled_at, attempts, channel,
     status, step_key, recipient
   from messages
-  where message_id = happened.message_id and contact_id = happened.contact_id
+  where message_id = happened.message_id
   offset 0
 ) as held
+where held.contact_id = happened.contact_id
 on conflict (message_id) do update set last_event = excluded.last_event
 """
 
@@ -128,9 +129,10 @@ cross join lateral (
   select effect_id, run_id, contact_id, created_at, due_at, channel, key, step_key,
     recipient, message
   from outbox
-  where effect_id = happened.effect_id and contact_id = happened.contact_id
+  where effect_id = happened.effect_id
   offset 0
 ) as held
+where held.contact_id = happened.contact_id
 on conflict (effect_id) do update set last_event = excluded.last_event
 """
 

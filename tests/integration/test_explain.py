@@ -203,7 +203,7 @@ async def test_a_name_that_nobody_uses_and_a_merge_that_was_blocked(house: House
         await applied(house, post("answers", id="typo", email="ann@x.io"))
         await applied(
             house,
-            post("go", id="one", email="ann@x.io"),
+            post("go", id="one", email="ann@x.io", external_id="c-1"),
             post("go", id="two", external_id="c-2"),
         )
         both = {"email": "ann@x.io", "external_id": "c-2"}
@@ -214,7 +214,7 @@ async def test_a_name_that_nobody_uses_and_a_merge_that_was_blocked(house: House
     assert typo["event"]["payload"] == {}
     meet = await explained(house, "meet")
     assert meet["verdict"] == "merge_blocked"
-    assert "two_contacts" in meet["identity"]["notes"][0]["reason"]
+    assert "different_external_id" in meet["identity"]["notes"][0]["reason"]
 
 
 async def test_what_was_not_processed_or_never_published(narrow_house: House) -> None:

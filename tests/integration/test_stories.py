@@ -89,6 +89,8 @@ async def test_ann_opens_her_receipt_and_is_known_by_two_names(house: House) -> 
                 **ordered._asdict(),
                 "payload": {"order_id": "o-1", "total": 30},
             },
+            "held": None,
+            "paused_since": None,
         }
         created, parked_at = parked["created_at"], parked["waits"][0]["opened_at"]
         email_id = parked["messages"][0]["id"]
@@ -109,6 +111,8 @@ async def test_ann_opens_her_receipt_and_is_known_by_two_names(house: House) -> 
             "status": "sent",
             "last_event": None,
             "created_at": created,
+            "error": None,
+            "sent_after_cancel": False,
         }
         waited = {"event_name": "email.opened", "timeout": "30 minutes"}
         open_wait = {
@@ -125,6 +129,8 @@ async def test_ann_opens_her_receipt_and_is_known_by_two_names(house: House) -> 
             "held_for_lag": False,
             "fired_under_lag": False,
             "late_match": None,
+            "kept_event": None,
+            "frozen_seconds": 0.0,
         }
         assert parked == {
             **head,
@@ -159,6 +165,8 @@ async def test_ann_opens_her_receipt_and_is_known_by_two_names(house: House) -> 
             "deadline": deadline,
             "due_at": deadline,
             "held_for_lag": False,
+            "held": None,
+            "kept_event": None,
         }
 
         closed_at, completed_at = done["waits"][0]["closed_at"], done["completed_at"]
@@ -209,6 +217,8 @@ async def test_ann_opens_her_receipt_and_is_known_by_two_names(house: House) -> 
                     "status": "sent",
                     "last_event": None,
                     "created_at": closed_at,
+                    "error": None,
+                    "sent_after_cancel": False,
                 },
             ],
             "created_at": created,

@@ -55,6 +55,17 @@ def begin(world: World, run: Run) -> Run:
     return walk.enter(version.trigger_key, previous_at=run.trigger.v)
 
 
+def begin_at(
+    world: World, run: Run, step_key: str, previous_at: datetime, settled: Settled | None
+) -> Run:
+    """Return a new run after its walk from a step further on (rule R3).
+
+    `settled`: what was asked for there, by the run that is tried again, has its answer already.
+    """
+    walk = _Walk(world, world.version_of(run), run, step_key, world.now)
+    return walk.enter_again(step_key, previous_at, settled)
+
+
 def resume(world: World, run: Run, cause: Cause) -> Run:
     """Return the run after its parked step was answered and the walk went on."""
     parked = run.parked
@@ -121,9 +132,11 @@ def end_early(world: World, run: Run, reason: Reason, failure: Failure | None = 
     An open wait is cancelled; a message that it asked for is called back when the run is put into
     the world.
     """
+    used = run.used
     if isinstance(run.parked, Waiting):
         run = _note_wait(world, run, run.parked, "cancelled", WaitEnd())
-    return run.end(reason, world.now, failure)
+    # What had met its arms counts for a wait that a retry opens again (rule R3).
+    return replace(run, used=used).end(reason, world.now, failure)
 
 
 def end_by_engine_error(world: World, run: Run, why: str) -> Run:
@@ -153,6 +166,13 @@ class _Walk:
     def enter(self, step_key: str, previous_at: datetime) -> Run:
         """Enter a step and walk on as far as it goes without waiting."""
         return self._go(self._enter(step_key, previous_at))
+
+    def enter_again(self, step_key: str, previous_at: datetime, settled: Settled | None) -> Run:
+        """Enter a step whose message, if it sends one, may have been settled before."""
+        outcome = self._enter(step_key, previous_at)
+        if isinstance(outcome, Send) and settled is not None:
+            outcome = self._answer(self._sending(outcome), settled)
+        return self._go(outcome)
 
     def resume(self, parked: Parked, cause: Cause) -> Run:
         """Answer the parked step and walk on from it."""
@@ -299,11 +319,10 @@ class _Walk:
 
     def _send(self, send: Send) -> Sending:
         """Write the message to the outbox with the run, which goes on when it is settled (F3)."""
-        key = self._effect_key()
-        effect_id = effect_id_of(key)
+        sending = self._sending(send)
         effect = Effect(
-            effect_id=effect_id,
-            key=key,
+            effect_id=sending.effect_id,
+            key=self._effect_key(),
             run_id=self.run.run_id,
             contact_id=self.run.contact_id,
             step_key=self.step_key,
@@ -314,6 +333,10 @@ class _Walk:
             topic=send.topic,
         )
         self.world.changes.effects.append(effect)
+        return sending
+
+    def _sending(self, send: Send) -> Sending:
+        effect_id = effect_id_of(self._effect_key())
         return Sending(self.step_key, self.world.now, effect_id, send.output, send.input)
 
     def _delete(self) -> Run:

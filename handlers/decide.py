@@ -15,6 +15,7 @@ from handlers.arrival import apply_event
 from handlers.deletion import settle_deletions
 from handlers.directory import NeedsContacts
 from handlers.ending import Cancel, Expire, apply_cancel, apply_expiry
+from handlers.retry import Retry, apply_retry
 from handlers.settlement import apply_answer
 from handlers.timer import Release, TimerDue, apply_release, apply_timer
 from handlers.world import NeedsLookBack, World
@@ -23,7 +24,7 @@ from state.event import Event
 from state.turn import Changes, Need
 
 #: All that may be decided on; what each of them does stands in `_DOES`.
-Input = Event | TimerDue | Release | Answer | Abandon | Cancel | Expire
+Input = Event | TimerDue | Release | Answer | Abandon | Cancel | Expire | Retry
 
 
 _DOES: Mapping[type, Callable[[World, Any], None]] = {
@@ -34,6 +35,7 @@ _DOES: Mapping[type, Callable[[World, Any], None]] = {
     Abandon: apply_abandon,
     Cancel: apply_cancel,
     Expire: apply_expiry,
+    Retry: apply_retry,
 }
 assert _DOES.keys() == set(get_args(Input)), "every input does something"
 

@@ -13,7 +13,7 @@ from state.contact import contact_uuid
 from state.history import WaitEnd, wait_entry
 from state.moment import moment_text
 from state.pausing import with_freezes
-from state.reading import MessageRow, StoredRun
+from state.reading import ActionRow, MessageRow, StoredRun
 from state.run import Parked, Run, Sending, Trigger, Waiting
 
 #: A part of a record that was written, or is about to be, as JSON.
@@ -60,6 +60,9 @@ def run_record(stored: StoredRun, version: Version) -> dict[str, object]:
         "waits": [_wait(wait, stored.late) for wait in waits],
         "messages": [_message(message) for message in stored.messages],
         **_times(run),
+        "retried_from": None if run.retried_from is None else str(run.retried_from),
+        "retried_as": None if stored.retried_as is None else str(stored.retried_as),
+        "actions": [_action(action) for action in stored.actions],
     }
 
 
@@ -202,6 +205,17 @@ def _wait(wait: Part, late: Mapping[str, Part]) -> Part:
         }
     shown = {**wait, "late_match": late_match}
     return {key: shown[key] for key in _WAIT_KEYS} | shown
+
+
+def _action(action: ActionRow) -> Part:
+    """Return what an operator did with the run (rule O4)."""
+    return {
+        "at": moment_text(action.at),
+        "who": action.who,
+        "what": action.what,
+        "before": action.before,
+        "after": action.after,
+    }
 
 
 def _message(message: MessageRow) -> dict[str, object]:

@@ -47,11 +47,24 @@ class VersionRow(NamedTuple):
     definition: Document
 
 
+class ActionRow(NamedTuple):
+    """One action of an operator; `before` and `after` are what it changed, as far as it did."""
+
+    id: int
+    at: datetime
+    who: str
+    what: str
+    target: str
+    before: Document | None
+    after: Document | None
+
+
 @dataclass(frozen=True, slots=True)
 class StoredRun:
     """A run with all that is kept apart from it.
 
-    `late` is the late match by step key (W5), `pausing` how its automation is paused (T3).
+    `late` is the late match by step key (W5), `pausing` how its automation is paused (T3),
+    `actions` what operators did with it, `retried_as` the run that tries it again.
     """
 
     run: Run
@@ -59,6 +72,8 @@ class StoredRun:
     messages: Sequence[MessageRow] = ()
     late: Mapping[str, Document] = field(default_factory=dict)
     pausing: Pausing = NEVER_PAUSED
+    actions: Sequence[ActionRow] = ()
+    retried_as: UUID | None = None
 
 
 class WaitRow(NamedTuple):

@@ -52,6 +52,23 @@ def run_id_of(automation_id: UUID, trigger_key: UUID, occurrence: int = 0) -> UU
     return uuid5(RUN_NAMESPACE, f"{automation_id}:{trigger_key}:{occurrence}")
 
 
+def retry_id_of(run: Run) -> UUID:
+    """Return the id of the run that tries this failed one again: there can be one (rule R3)."""
+    return _lineage_id(run, run.retry + 1)
+
+
+def lineage_of(run: Run) -> list[UUID]:
+    """Return the ids of the runs that this one tries again, the first one first, and its own."""
+    return [_lineage_id(run, number) for number in range(run.retry + 1)]
+
+
+def _lineage_id(run: Run, number: int) -> UUID:
+    cause = run.automation_id, run.trigger.key, run.occurrence
+    if not number:
+        return run_id_of(*cause)
+    return uuid5(RUN_NAMESPACE, ":".join((*map(str, cause), f"retry {number}")))
+
+
 class Resolved(NamedTuple):
     """The identifier that led to the contact, and the path to it (rule I4)."""
 
@@ -228,6 +245,7 @@ class Run:
 
     `past` is the stored history: JSON objects joined by commas, never decoded on a resume. `fresh`
     are the entries of this turn, each `{"step": {...}}` or `{"wait": {...}}`, times as RFC 3339.
+    `retry` counts how often its cause was tried before; `retried_from` is the run that failed (R3).
     `used` are the keys of events that closed a wait of this run, or an arm of one that has ended
     (rule W1); those of an open wait are in its `met`.
     """
@@ -254,6 +272,8 @@ class Run:
     steps_done: int = 0
     past: str = ""
     fresh: tuple[Mapping[str, object], ...] = ()
+    retry: int = 0
+    retried_from: UUID | None = None
 
     def __post_init__(self) -> None:
         assert (self.status == "running") == (self.reason is None), "an ending has a reason"

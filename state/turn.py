@@ -82,6 +82,7 @@ class LockRequest:
 
     `identifiers` are resolved again after the lock; `event_keys` are looked up among stored events,
     `partitions` for how far they were ever applied (E4). `reads_watermark`: timers are judged (W4).
+    `finished` are runs that may be retried (R3).
     """
 
     contact_ids: Sequence[int] = ()
@@ -89,6 +90,7 @@ class LockRequest:
     event_keys: Sequence[UUID] = ()
     partitions: Sequence[tuple[str, int]] = ()
     reads_watermark: bool = False
+    finished: Sequence[UUID] = ()
 
 
 class Seen(NamedTuple):
@@ -97,6 +99,19 @@ class Seen(NamedTuple):
     body_hash: UUID
     coordinates: Coordinates
     id: str
+
+
+class Finished(NamedTuple):
+    """A run that has ended, as far as a retry must know (rule R3).
+
+    `message` is the status of what its last step asked for under `effect_id`, None if it asked for
+    nothing; `retried_as` is the run that tries it again already.
+    """
+
+    run: Run
+    effect_id: UUID | None = None
+    message: str | None = None
+    retried_as: UUID | None = None
 
 
 class Enrolment(NamedTuple):
@@ -164,6 +179,7 @@ class Snapshot:
     applied: Mapping[tuple[str, int], int] = field(default_factory=dict)
     survivors: Mapping[int, int] = field(default_factory=dict)
     erased: Mapping[Identifier, datetime] = field(default_factory=dict)
+    finished: Mapping[UUID, Finished] = field(default_factory=dict)
 
     def was_applied(self, at: Coordinates) -> bool:
         """Tell whether the record that stands here was applied by an earlier turn (rule E4)."""
@@ -358,6 +374,7 @@ class Changes:
     positions: list[Position] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     withdrawn: list[Withdrawn] = field(default_factory=list)
+    resent: list[tuple[UUID, UUID]] = field(default_factory=list)
     suppressions: list[Suppression] = field(default_factory=list)
     emitted: list[Emitted] = field(default_factory=list)
     memberships: dict[tuple[UUID, int], Membership] = field(default_factory=dict)

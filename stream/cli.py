@@ -25,6 +25,7 @@ from stream.commands import (
     publish,
     release,
     retention,
+    retry,
     runs,
     segments,
     setup,
@@ -75,6 +76,7 @@ app.add_typer(suppressions.commands, name="suppressions", rich_help_panel=_OPERA
 app.command(rich_help_panel=_LOOK)(explain.explain)
 runs.commands.command()(release.release)
 runs.commands.command()(cancel.cancel)
+runs.commands.command()(retry.retry)
 app.add_typer(runs.commands, name="runs", rich_help_panel=_LOOK)
 app.command(rich_help_panel=_LOOK)(waits.waits)
 app.command(rich_help_panel=_LOOK)(stream_state.lag)

@@ -14,6 +14,7 @@ from handlers.ending import Cancel, Expire
 from handlers.groups import group_inputs
 from handlers.intake import Intake, named_in, names_seen, sort_records
 from handlers.publishing.catalogue import compile_catalogue
+from handlers.retry import Retry
 from handlers.timer import Release, TimerDue
 from handlers.world import Rules, StoredEvents, World
 from state.automation import Catalogue
@@ -44,7 +45,7 @@ class Unwieldy(Exception):
 
 
 #: What a turn may be asked to do beside applying records.
-Command = TimerDue | Release | Answer | Abandon | Cancel | Expire
+Command = TimerDue | Release | Answer | Abandon | Cancel | Expire | Retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ class Turn:
                 ],
                 partitions=[position[:2] for position in self.work.positions],
                 reads_watermark=any(isinstance(each, TimerDue) for each in self.work.commands),
+                finished=[each.run_id for each in self.work.commands if isinstance(each, Retry)],
             )
         )
         if survivors != await self._survivors():

@@ -43,6 +43,7 @@ AUDITED: dict[str, tuple[str, ...]] = {
     "migrate": ("schema.migrate",),
     "retention": ("retention.drop",),
     "runs cancel": ("run.cancel",),
+    "runs retry": ("run.retry",),
     "runs release": ("timer.release",),
     "segments create": ("segment.create",),
     "segments delete": ("segment.delete",),

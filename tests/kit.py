@@ -19,6 +19,7 @@ from handlers.directory import Directory, FreshContactIds
 from handlers.intake import is_applied, named_in
 from handlers.publishing.catalogue import compile_catalogue
 from handlers.publishing.publish import parse_automation
+from handlers.retry import Retry
 from handlers.timer import TimerDue
 from handlers.world import Rules, StoredEvents, World
 from state.automation import StoredVersion
@@ -281,6 +282,7 @@ class Scene:
             sorted(contact_ids),
             event_keys=[each.key for each in events],
             reads_watermark=True,
+            finished=[each.run_id for each in inputs if isinstance(each, Retry)],
         )
         named = {claim.identifier: tables.erased.get(claim.identifier) for claim in claims}
         snapshot = replace(

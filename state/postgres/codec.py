@@ -157,6 +157,7 @@ def core_document(run: Run) -> dict[str, object]:
         "wait_events": run.wait_events,
         "used": sorted(run.used),
         "steps_done": run.steps_done,
+        **({"retry": run.retry, "retried_from": run.retried_from} if run.retry else {}),
     }
 
 
@@ -171,6 +172,8 @@ def read_core(read: Mapping[str, Any]) -> dict[str, Any]:
         "wait_events": read["wait_events"],
         "used": frozenset(map(UUID, read["used"])),
         "steps_done": read["steps_done"],
+        "retry": read.get("retry", 0),
+        "retried_from": UUID(read["retried_from"]) if "retried_from" in read else None,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from state.effect import Answer, Claimed, Effect, withdrawal
 from state.postgres.codec import columns_of, json_text, optional_json, parsed
@@ -77,6 +77,21 @@ returning known.*, claimed_by is not null as is_claimed,
   coalesce((last_error ->> 'is_unsure')::boolean, false) as was_unsure
 """
 
+#: Only what the provider never took; what it may have is not sent again (rule F3). By ctid, as a
+#: join might be planned as a walk over the table (trap 1).
+SET_ASIDE = """
+update messages set
+  message_id = ($2::uuid[])[array_position($1::uuid[], message_id)], shown_id = message_id
+where ctid = any(array(
+  select held.ctid from unnest($1::uuid[]) as aside (message_id)
+  cross join lateral (
+    select ctid from messages
+    where message_id = aside.message_id and status in ('failed', 'skipped')
+    offset 0
+  ) as held
+))
+"""
+
 #: One statement, so that a message is in one place at any time. An answer that comes again finds
 #: no row and does nothing; a claim that is being made is waited for.
 SETTLE = """
@@ -135,6 +150,16 @@ cross join lateral (
 where held.contact_id = happened.contact_id
 on conflict (effect_id) do update set last_event = excluded.last_event
 """
+
+
+async def make_room(session: Session, resent: Sequence[tuple[UUID, UUID]]) -> None:
+    """Set messages aside that were not sent, so that they can be sent under their own key (R3).
+
+    Each is given with the run in which it failed, which goes on showing it.
+    """
+    if resent:
+        rows = [(effect_id, uuid5(effect_id, str(run_id))) for effect_id, run_id in resent]
+        await session.run(SET_ASIDE, *columns_of(rows))
 
 
 async def save_effects(session: Session, effects: Sequence[Effect]) -> None:

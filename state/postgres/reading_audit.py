@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from state.postgres.codec import parsed
 from state.postgres.session import Record, Session
-from state.reading import Document
+from state.reading import ActionRow
 
 #: Newest first, along the end of the primary key.
 NEWEST = """
@@ -27,18 +26,6 @@ select id, at, who, what, target, before, after from audit
 where target = any($1::text[])
 order by id
 """
-
-
-class ActionRow(NamedTuple):
-    """One action of an operator; `before` and `after` are what it changed, as far as it did."""
-
-    id: int
-    at: datetime
-    who: str
-    what: str
-    target: str
-    before: Document | None
-    after: Document | None
 
 
 @dataclass(frozen=True, slots=True)

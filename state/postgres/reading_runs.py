@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from state.pausing import Pausing, with_freezes
 from state.postgres.codec import parsed
+from state.postgres.finished import existing_runs
 from state.postgres.pauses import pausings_of
+from state.postgres.reading_audit import actions_on
 from state.postgres.runs import read_active, read_done
 from state.postgres.session import Record, Session
-from state.reading import Document, MessageRow, StoredRun, VersionRow, WaitRow
-from state.run import Run, Waiting
+from state.reading import ActionRow, Document, MessageRow, StoredRun, VersionRow, WaitRow
+from state.run import Run, Waiting, lineage_of, retry_id_of
 
 AUTOMATIONS = "select automation_id from automations where $1::text is null or name = $1"
 
@@ -71,12 +73,13 @@ where (automation_id, number) in (select * from unnest($1::uuid[], $2::integer[]
 """
 
 MESSAGES = """
-select message_id, run_id, channel, step_key, recipient, title, status, last_event, created_at,
-  error, sent_after_cancel
+select coalesce(shown_id, message_id) as message_id, run_id, channel, step_key, recipient, title,
+  status, last_event, created_at, error, sent_after_cancel, shown_id is not null as is_set_aside
 from messages where run_id = any($1::uuid[])
 union all
 select effect_id, run_id, channel, step_key, recipient, title,
-  case when claimed_by is null then 'queued' else 'sending' end, last_event, created_at, null, false
+  case when claimed_by is null then 'queued' else 'sending' end, last_event, created_at,
+  null, false, false
 from outbox where run_id = any($1::uuid[])
 order by created_at, message_id
 """
@@ -216,30 +219,53 @@ async def _complete(session: Session, runs: Sequence[Run]) -> list[StoredRun]:
     """Add what is kept apart from the runs: versions, messages, late matches, pauses."""
     if not runs:
         return []
-    ids = [run.run_id for run in runs]
+    # A retry goes on with what the runs before it did (rule R3).
+    ids = list({run_id for run in runs for run_id in lineage_of(run)})
     versions = await versions_of(session, {(run.automation_id, run.version) for run in runs})
-    messages = _grouped(
-        MessageRow(*row)._replace(error=parsed(row["error"]))
-        for row in await session.rows(MESSAGES, ids)
-    )
+    messages = _messages_by_run(await session.rows(MESSAGES, ids))
     pausings = await pausings_of(session, {run.automation_id for run in runs})
     late = _late_by_run(await session.rows(LATE, [run.contact_id for run in runs], ids))
+    actions = _by_target(await actions_on(session, [str(run.run_id) for run in runs]))
+    retries = await existing_runs(session, [retry_id_of(run) for run in runs if run.failure])
     return [
         StoredRun(
             run,
             versions[run.automation_id, run.version],
-            messages.get(run.run_id, ()),
-            late.get(run.run_id, {}),
+            _messages_of(run, messages),
+            {key: one for run_id in lineage_of(run) for key, one in late[run_id].items()},
             pausings[run.automation_id],
+            actions[str(run.run_id)],
+            retry_id_of(run) if retry_id_of(run) in retries else None,
         )
         for run in runs
     ]
 
 
-def _grouped(messages: Iterable[MessageRow]) -> dict[UUID, list[MessageRow]]:
-    grouped: dict[UUID, list[MessageRow]] = defaultdict(list)
-    for message in messages:
-        grouped[message.run_id].append(message)
+def _messages_of(
+    run: Run, messages: Mapping[UUID, Sequence[tuple[MessageRow, bool]]]
+) -> list[MessageRow]:
+    """Return a run's messages: its own, and of those before it what was not sent anew since."""
+    return [
+        message
+        for run_id in lineage_of(run)
+        for message, is_set_aside in messages[run_id]
+        if run_id == run.run_id or not is_set_aside
+    ]
+
+
+def _messages_by_run(rows: Iterable[Record]) -> dict[UUID, list[tuple[MessageRow, bool]]]:
+    grouped: dict[UUID, list[tuple[MessageRow, bool]]] = defaultdict(list)
+    for row in rows:
+        *shown, is_set_aside = row
+        message = MessageRow(*shown)._replace(error=parsed(row["error"]))
+        grouped[message.run_id].append((message, is_set_aside))
+    return grouped
+
+
+def _by_target(actions: Iterable[ActionRow]) -> dict[str, list[ActionRow]]:
+    grouped: dict[str, list[ActionRow]] = defaultdict(list)
+    for action in actions:
+        grouped[action.target].append(action)
     return grouped
 
 

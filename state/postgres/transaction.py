@@ -18,11 +18,18 @@ from state.postgres.contacts import claim, load_links, lock, resolve, save_conta
 from state.postgres.enrolments import load_enrolments, save_enrolments
 from state.postgres.erasing import save_erasures
 from state.postgres.events import load_seen, look_back, save_events
+from state.postgres.finished import load_finished
 from state.postgres.hashing import Keyring
 from state.postgres.marks import leave_mark, read_now
 from state.postgres.merges import load_absorbed, load_survivors, save_merges
 from state.postgres.offsets import Stream, advance, load_applied, load_watermark
-from state.postgres.outbox import save_effects, save_message_events, settle, withdraw
+from state.postgres.outbox import (
+    make_room,
+    save_effects,
+    save_message_events,
+    settle,
+    withdraw,
+)
 from state.postgres.outgoing import save_outgoing
 from state.postgres.quarantine import save_quarantined
 from state.postgres.runs import load_runs, save_runs
@@ -113,6 +120,7 @@ class PostgresTransaction:
             partitions=(
                 await load_watermark(session, self._stream) if request.reads_watermark else ()
             ),
+            finished=await load_finished(session, request.finished),
         )
 
     async def _owners(self, identifiers: Sequence[Identifier]) -> Mapping[Identifier, int]:
@@ -158,6 +166,7 @@ class PostgresTransaction:
         await save_runs(session, changes.runs)
         await save_closed_waits(session, changes.closed_waits, changes.late)
         await save_enrolments(session, changes.enrolments)
+        await make_room(session, changes.resent)
         await save_effects(session, changes.effects)
         await withdraw(session, changes.withdrawn, now)
         await settle(session, changes.answers, now)

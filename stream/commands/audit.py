@@ -12,7 +12,7 @@ from stream.trouble import MISUSED, Trouble
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from state.postgres.reading_audit import ActionRow
+    from state.reading import ActionRow
 
 #: How much of what an action changed a person is shown; --json shows all.
 CHANGE_MAX = 200

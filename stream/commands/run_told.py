@@ -13,6 +13,23 @@ Document = Mapping[str, Any]
 _PAUSES = {"hold": ", held", "freeze": ", frozen"}
 
 
+#: What each ending means (rule R2).
+_ENDINGS = {
+    "completed_end": "it came to its last step's end",
+    "completed_no_branch": "no connection leads on from where it came to",
+    "exited_rule": "an event fulfilled one of its exit rules",
+    "exited_goal": "an event reached its automation's goal",
+    "failed_step": "a step failed",
+    "engine_error": "the engine itself failed; the step is not to blame",
+    "cancelled_operator": "an operator cancelled it",
+    "cancelled_automation_deleted": "its automation was deleted, with all its runs",
+    "contact_deleted": "its contact was deleted",
+    "merged_duplicate": "its contact was merged with one that was in an older run",
+    "expired": "it had been active for longer than runs may be",
+    "exited_before_start": "an event fulfilled one of its exit rules before it began",
+}
+
+
 def status_text(run: Document) -> str:
     """Return how a run stands: its status, and what it does meanwhile or why it ended."""
     said = _PAUSES.get(run["held"], "")
@@ -39,6 +56,11 @@ def tell_run(run: Document, home: str) -> None:
         **_pause(run),
         "ended": terminal.instant(run["completed_at"]),
     }
+    if run["ended_reason"] is not None:
+        facts["why"] = _ENDINGS[run["ended_reason"]]
+    for name in ("retried_from", "retried_as"):
+        if run[name] is not None:
+            facts[name.replace("_", " ")] = run[name]
     if run["error"] is not None:
         error = run["error"]
         facts["error"] = f"step {error['step_key']}: {error['code']}: {error['message']}"
@@ -46,6 +68,7 @@ def tell_run(run: Document, home: str) -> None:
     _tell_steps(run["steps"])
     _tell_waits(run["waits"])
     _tell_messages(run["messages"])
+    _tell_actions(run["actions"])
 
 
 def _pause(run: Document) -> dict[str, object]:
@@ -152,6 +175,25 @@ def _tell_messages(messages: Sequence[Document]) -> None:
                 _message_remarks(message),
             )
             for message in messages
+        ],
+        empty="",
+    )
+
+
+def _tell_actions(actions: Sequence[Document]) -> None:
+    if not actions:
+        return
+    _section("What operators did")
+    terminal.print_table(
+        ("at", "who", "what", "why"),
+        [
+            (
+                terminal.instant(action["at"]),
+                action["who"],
+                action["what"],
+                (action["after"] or {}).get("why"),
+            )
+            for action in actions
         ],
         empty="",
     )

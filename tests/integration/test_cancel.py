@@ -92,8 +92,13 @@ async def test_a_run_is_cancelled_as_an_operator_would(database: str, tmp_path: 
         done = "had finished already: cancelled (cancelled_operator)"
         assert (again.code, again.out) == (1, f"{run_id}: {done}\n")
         await door.feed([log.add("answer", id="e2", email="ann@example.com")])
+        shown = await operate(database, "runs", "show", str(run_id))
+    assert "an operator cancelled it" in shown.out
+    assert "a test order" in shown.out
     found = await record(database, run_id)
     assert (found["status"], found["ended_reason"]) == ("cancelled", "cancelled_operator")
+    (action,) = found["actions"]
+    assert (action["what"], action["before"]["step_key"]) == ("run.cancel", "wait")
     assert found["waits"][0]["status"] == "cancelled"
     assert await audited(database) == [("run.cancel", str(run_id), "waiting", "a test order")]
 

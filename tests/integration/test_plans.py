@@ -92,6 +92,7 @@ HOT: dict[str, tuple[str, str, str]] = {
         "array['{}', '{}']::json[], '2026-11-22'",
         "outbox_pkey",
     ),
+    "set aside": (outbox.SET_ASIDE, f"{ID}, {ID}", "messages_pkey"),
     "withdraw": (outbox.WITHDRAW, f"{ID}, array['x', 'x'], '2026-11-22'", "outbox_pkey"),
     "message events": (
         outbox.MESSAGE_EVENTS,

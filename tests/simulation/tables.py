@@ -41,6 +41,7 @@ from state.turn import (
     Withdrawn,
 )
 from tests.simulation.audiences import AudienceTables
+from tests.simulation.finished import load_finished
 from tests.simulation.histories import with_history
 from tests.simulation.people import erase, follow_merge
 
@@ -104,6 +105,7 @@ class Tables(AudienceTables):
     events: dict[UUID, EventRecord] = field(default_factory=dict)
     outbox: dict[UUID, OutboxRow] = field(default_factory=dict)
     messages: dict[UUID, Message] = field(default_factory=dict)
+    set_aside: list[Message] = field(default_factory=list)
     partitions: dict[Partition, PartitionRow] = field(default_factory=dict)
     quarantine: dict[Coordinates, Quarantined] = field(default_factory=dict)
     duplicates: dict[Coordinates, Duplicate] = field(default_factory=dict)
@@ -177,6 +179,7 @@ class Tables(AudienceTables):
                 for link in links
                 if link.identifier in self.erased
             },
+            finished=load_finished(self, request.finished),
         )
 
     def _seen(self, keys: Sequence[UUID]) -> dict[UUID, Seen]:
@@ -336,6 +339,9 @@ class Tables(AudienceTables):
         return sent | {message_id: row.effect for message_id, row in self.outbox.items()}
 
     def _write_outbox(self, changes: Changes) -> None:
+        for effect_id, _ in changes.resent:
+            assert self.messages[effect_id].answer.settlement in ("failed", "skipped")
+            self.set_aside.append(self.messages.pop(effect_id))
         for effect in changes.effects:
             known = effect.effect_id in self.outbox or effect.effect_id in self.messages
             assert not known, "an effect is asked for once"

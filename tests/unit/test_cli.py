@@ -31,7 +31,7 @@ COMMANDS = [
     ["automations", "enable"], ["automations", "stop"], ["automations", "delete"],
     ["publish"], ["run"], ["runs", "list"], ["runs", "show"], ["explain"], ["events", "names"],
     ["waits"], ["lag"], ["contacts", "show"], ["dead-letters", "list"], ["dead-letters", "show"],
-    ["runs", "release"], ["runs", "cancel"], ["audit"],
+    ["runs", "release"], ["runs", "cancel"], ["runs", "retry"], ["audit"],
 ]  # fmt: skip
 
 READING = [

@@ -9,3 +9,7 @@ alter table messages add column sent_after_cancel boolean not null default false
 
 -- What operators did with one run, or with one automation (rule O4).
 create index audit_target on audit (target, id);
+
+-- A message that a retry sends anew under its key makes room; this is what it is still shown as on
+-- the run in which it failed (rule R3).
+alter table messages add column shown_id uuid;

@@ -1,0 +1,60 @@
+"""`waitline runs retry`: a failed run is tried again from the step that failed (rule R3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream import access, terminal
+from stream.trouble import FAILED, MISUSED, Trouble
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+
+def retry(
+    run_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Runs that failed.")],
+    why: Annotated[str | None, typer.Option(help="The reason, for the audit log.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be tried, and change nothing.")
+    ] = False,
+) -> None:
+    """Try failed runs again, each in a new run that goes on at the step that failed.
+
+    What the old run did is not done again; a message that could not be sent is asked for under the
+    same key, so that the provider cannot send it twice. The old run stays as it is. A run is
+    retried once: if that fails too, retry the new one.
+
+    Example: waitline runs retry 5dda258d-eac9-559c-96b4-5af441218dcd --dry-run
+    """
+    from stream.retrying import retry_run, trial_of
+
+    config = access.settings()
+    wanted = list(dict.fromkeys(_parsed(text) for text in run_ids))
+    are_all = True
+    for run_id in wanted:
+        if dry_run:
+            trial = access.run(trial_of(config, run_id))
+        else:
+            trial = access.run(retry_run(config, run_id, why))
+        verb = "would be retried" if dry_run else "retried"
+        if trial.refusal is None:
+            told = f'{verb} as {trial.retry_id}, from step "{trial.step_key}"'
+        else:
+            are_all = False
+            told = f"not retried ({trial.refusal.code}): {trial.refusal.text}"
+        terminal.say(f"{run_id}: {told}")
+    if not are_all:
+        raise typer.Exit(FAILED)
+
+
+def _parsed(text: str) -> UUID:
+    from uuid import UUID
+
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Trouble(
+            f'"{text}" is no run id: `waitline runs list --status failed` shows them', MISUSED
+        ) from None

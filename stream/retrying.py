@@ -1,0 +1,89 @@
+"""Retries runs at an operator's word; what its turn decides is asked beforehand and afterwards."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from uuid import UUID
+
+from handlers.publishing.catalogue import compile_version
+from handlers.retry import Refusal, Retry, failed_step, refusal
+from state.automation import Reentry, Version
+from state.contact import contact_uuid
+from state.event import Identifier
+from state.postgres.contacts import resolve
+from state.postgres.finished import load_finished
+from state.postgres.reading_runs import versions_of
+from state.postgres.reviving import current_version, revive_version
+from state.postgres.runs import load_runs
+from state.postgres.session import Session
+from state.run import Run, retry_id_of
+from stream.access import door, operating, tables
+from stream.config import Settings
+from stream.operator import who_operates
+
+#: How often a version that the housekeeping retires again is brought back before it is given up.
+REVIVALS_MAX = 5
+
+_MISSING = Refusal(
+    "not_finished",
+    "there is no such run that has ended: `waitline runs list --status failed` shows them",
+)
+_NOBODY = Refusal("contact_deleted", "its contact was deleted")
+_MOVED = Refusal("moved", "it could not be retried just now: try again")
+
+
+class Trial(NamedTuple):
+    """What a retry does: the new run and the step at which it begins, or what speaks against it."""
+
+    refusal: Refusal | None
+    run: Run | None = None
+    retry_id: UUID | None = None
+    step_key: str | None = None
+
+
+async def trial_of(config: Settings, run_id: UUID) -> Trial:
+    """Return what a retry of this run would do now; nothing is changed."""
+    async with tables(config) as session:
+        finished = (await load_finished(session, [run_id])).get(run_id)
+        if finished is None:
+            return Trial(_MISSING)
+        run = finished.run
+        version = await _version(session, run)
+        contact = Identifier("contact_id", str(contact_uuid(run.contact_id)))
+        home = (await resolve(session, [contact])).get(contact)
+        if home is None:
+            return Trial(_NOBODY)
+        active = (await load_runs(session, [home])).get(home, [])
+        against = refusal(finished, active, await _reentry(session, version))
+    return Trial(against, run, retry_id_of(run), failed_step(run, version))
+
+
+async def retry_run(config: Settings, run_id: UUID, why: str | None) -> Trial:
+    """Retry this run; return what became of it."""
+    trial = await trial_of(config, run_id)
+    if trial.refusal is not None or trial.run is None:
+        return trial
+    run = trial.run
+    command = Retry(run.contact_id, run_id, who_operates(), why)
+    for _ in range(REVIVALS_MAX):
+        async with door(config) as processor:
+            tally = await processor.apply_commands("retries", [command])
+        if tally["runs_retried"]:
+            return trial
+        if not tally["retries_without_version"]:
+            break
+        async with operating(config) as session:
+            await revive_version(session, run.automation_id, run.version)
+    now = await trial_of(config, run_id)
+    return now if now.refusal is not None else now._replace(refusal=_MOVED)
+
+
+async def _version(session: Session, run: Run) -> Version:
+    key = run.automation_id, run.version
+    return compile_version(*(await versions_of(session, [key]))[key])
+
+
+async def _reentry(session: Session, version: Version) -> Reentry:
+    """Return the policy of the automation as it stands; of the version, if it was deleted."""
+    current = await current_version(session, version.automation_id)
+    return version.reentry if current is None else compile_version(*current).reentry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -40,6 +40,18 @@ class Refusal(NamedTuple):
     text: str
 
 
+class Around(NamedTuple):
+    """What stands around a retry: its contact's active runs, and its automation's policy of today.
+
+    `is_paused`: its automation is on hold or frozen (T3). `is_deleted`: its contact was (I5).
+    """
+
+    active: tuple[Run, ...]
+    reentry: Reentry
+    is_paused: bool = False
+    is_deleted: bool = False
+
+
 def apply_retry(world: World, retry: Retry) -> None:
     """Start the run that tries a failed one again, unless something speaks against it."""
     finished = world.snapshot.finished.get(retry.run_id)
@@ -50,10 +62,15 @@ def apply_retry(world: World, retry: Retry) -> None:
     if version is None:
         world.changes.tally["retries_without_version"] += 1
         return
-    active = world.active_runs(retry.contact_id).values()
-    if refusal(finished, active, reentry_of(world.catalogue, version)) is not None:
-        return
     home = world.people.home_of(retry.contact_id)
+    around = Around(
+        active=tuple(world.active_runs(home).values()),
+        reentry=reentry_of(world.catalogue, version),
+        is_paused=world.is_paused(source),
+        is_deleted=world.people.contact(home).deleted_at is not None,
+    )
+    if refusal(finished, around) is not None:
+        return
     step_key = failed_step(source, version)
     run = _renewed(finished, step_key, home, world.now)
     with guarded(world, run):
@@ -81,13 +98,13 @@ def _make_room(world: World, finished: Finished) -> None:
         world.changes.resent.append((effect_id, finished.run.run_id))
 
 
-def refusal(finished: Finished, active: Iterable[Run], reentry: Reentry) -> Refusal | None:
-    """Return what speaks against trying this run again, None if nothing does (rules R3, S2).
+def refusal(finished: Finished, around: Around) -> Refusal | None:
+    """Return what speaks against trying this run again, None if nothing does (rules R3, S2)."""
+    return _refused_run(finished) or _refused_entry(finished.run, around)
 
-    `active` are the active runs of its contact; `reentry` is its automation's policy as of now.
-    """
+
+def _refused_run(finished: Finished) -> Refusal | None:
     run = finished.run
-    beside = [one for one in active if one.automation_id == run.automation_id]
     if run.status != "failed":
         return Refusal(
             "not_failed",
@@ -102,10 +119,19 @@ def refusal(finished: Finished, active: Iterable[Run], reentry: Reentry) -> Refu
         return Refusal("too_many_steps", "it has executed as many steps as a run may")
     if finished.message in ("queued", "sending"):
         return Refusal("on_its_way", "its message is still on its way: wait until that is settled")
-    return _refused_entry(run, beside, reentry)
+    return None
 
 
-def _refused_entry(run: Run, beside: Sequence[Run], reentry: Reentry) -> Refusal | None:
+def _refused_entry(run: Run, around: Around) -> Refusal | None:
+    reentry = around.reentry
+    beside = [one for one in around.active if one.automation_id == run.automation_id]
+    if around.is_deleted:
+        return Refusal("contact_deleted", "its contact was deleted")
+    if around.is_paused:
+        text = (
+            "its automation is paused: retry it when that is over (`waitline automations release`)"
+        )
+        return Refusal("paused", text)
     if reentry.policy == "one_active" and beside:
         text = f"its contact is in run {beside[0].run_id}, and re-entry is `one_active`"
         return Refusal("one_active", text)

@@ -6,12 +6,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 from handlers.publishing.catalogue import compile_version
-from handlers.retry import Refusal, Retry, failed_step, refusal
+from handlers.retry import Around, Refusal, Retry, failed_step, refusal
 from state.automation import Reentry, Version
 from state.contact import contact_uuid
 from state.event import Identifier
+from state.pausing import pausing_of
 from state.postgres.contacts import resolve
 from state.postgres.finished import load_finished
+from state.postgres.pauses import pausings_of
 from state.postgres.reading_runs import versions_of
 from state.postgres.reviving import current_version, revive_version
 from state.postgres.runs import load_runs
@@ -28,7 +30,6 @@ _MISSING = Refusal(
     "not_finished",
     "there is no such run that has ended: `waitline runs list --status failed` shows them",
 )
-_NOBODY = Refusal("contact_deleted", "its contact was deleted")
 _MOVED = Refusal("moved", "it could not be retried just now: try again")
 
 
@@ -52,9 +53,8 @@ async def trial_of(config: Settings, run_id: UUID) -> Trial:
         contact = Identifier("contact_id", str(contact_uuid(run.contact_id)))
         home = (await resolve(session, [contact])).get(contact)
         if home is None:
-            return Trial(_NOBODY)
-        active = (await load_runs(session, [home])).get(home, [])
-        against = refusal(finished, active, await _reentry(session, version))
+            return Trial(Refusal("contact_deleted", "its contact was deleted"))
+        against = refusal(finished, await _around(session, version, run, home))
     return Trial(against, run, retry_id_of(run), failed_step(run, version))
 
 
@@ -81,6 +81,16 @@ async def retry_run(config: Settings, run_id: UUID, why: str | None) -> Trial:
 async def _version(session: Session, run: Run) -> Version:
     key = run.automation_id, run.version
     return compile_version(*(await versions_of(session, [key]))[key])
+
+
+async def _around(session: Session, version: Version, run: Run, home: int) -> Around:
+    """Return what stands around a retry, as far as it can be seen without a lock."""
+    pausings = await pausings_of(session, [run.automation_id])
+    return Around(
+        active=tuple((await load_runs(session, [home])).get(home, ())),
+        reentry=await _reentry(session, version),
+        is_paused=pausing_of(pausings, run).mode is not None,
+    )
 
 
 async def _reentry(session: Session, version: Version) -> Reentry:

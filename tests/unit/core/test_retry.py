@@ -11,7 +11,19 @@ from handlers.retry import Retry
 from state.effect import Answer
 from state.run import Run, lineage_of, retry_id_of
 from state.turn import Changes
-from tests.kit import Scene, ahead, delay, effects, email, event, line, push, stored_version, wait
+from tests.kit import (
+    Scene,
+    ahead,
+    contact_event,
+    delay,
+    effects,
+    email,
+    event,
+    line,
+    push,
+    stored_version,
+    wait,
+)
 
 WALK = line(push("p"), push("q"), push("r"))
 
@@ -235,6 +247,24 @@ def test_a_hundred_active_runs_leave_no_room():
     old = scene.run
     for number in range(100):
         scene.decide(event("go", id=f"more {number}"))
+    assert retry(scene, old).runs == []
+
+
+def test_a_paused_automations_run_is_not_retried():
+    """T3, R3: nothing of it advances; the retry waits for the release."""
+    scene = failed()
+    old = scene.run
+    scene.pause("hold")
+    assert retry(scene, old).runs == []
+    scene.pause(None)
+    assert retry(scene, old).tally["runs_retried"] == 1
+
+
+def test_a_deleted_contacts_run_is_not_retried():
+    """I5, R3: there is nobody to whom anything could be sent."""
+    scene = failed()
+    old = scene.run
+    scene.decide(contact_event("deleted", ahead(minutes=2), email="ann@x.io"))
     assert retry(scene, old).runs == []
 
 

@@ -66,7 +66,7 @@ async def test_an_automation_that_starts_itself_stops_after_eight_hops(house: Ho
                 payload={"first_name": "Ann"},
             )
         )
-        await house.until_count("events where name = 'contact.updated'", HOPS_MAX + 2)
+        await house.until_count("events where name = 'contact.updated'", HOPS_MAX + 2, seconds=90.0)
         assert await house.count("runs_done") == HOPS_MAX + 1
         assert await house.count("kafka_outbox where topic = 'contacts'") in (0, 1)
     hops = await house.rows(

@@ -203,7 +203,7 @@ def _message_remarks(message: Document) -> str:
     error = message["error"]
     said = [] if error is None else [f"{error['code']}: {error['message']}"]
     if message["sent_after_cancel"]:
-        said.append("sent after the run was cancelled")
+        said.append("sent after the run had ended")
     return ", ".join(said)
 
 

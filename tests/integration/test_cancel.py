@@ -24,8 +24,8 @@ from stream.relay import Relay, RelayLimits
 from stream.senders.sender import Accepted, Outcome
 from tests.integration.command import Said, waitline
 from tests.integration.doors import EVENTS, PLAIN, Door, Log, open_door
-from tests.integration.drawn import automation, waiting
-from tests.integration.kit import publish_version
+from tests.integration.drawn import automation, post, waiting
+from tests.integration.kit import House, publish_version
 from tests.stored import rows
 
 EVENT = (EVENTS, 0)
@@ -160,7 +160,7 @@ async def test_a_cancel_that_loses_to_a_send_in_flight_says_so(
     assert (message["status"], message["sent_after_cancel"]) == ("sent", True)
     assert found["steps"][-1]["status"] == "completed"
     told = await operate(database, "runs", "show", str(run_id))
-    assert "sent after the run was cancelled" in told.out
+    assert "sent after the run had ended" in told.out
 
 
 @pytest.mark.parametrize("rounds", [40])
@@ -319,3 +319,26 @@ async def test_old_runs_expire(database: str, tmp_path: Path) -> None:
     assert len(await run_ids(database)) == 1
     skipped = await rows(database, "select status, error ->> 'code' from messages")
     assert skipped == [("skipped", "expired")]
+
+
+async def test_a_worker_ends_runs_that_are_too_old(house: House) -> None:
+    """R2: the housekeeping of a worker looks for them, by WAITLINE_RUN_AGE_MAX."""
+    await house.apply(waiting())
+    async with house.worker():
+        await house.publish(post("go", id="go", email="ann@example.com"))
+        await house.run_when("go", lambda run: run["activity"] == "waiting")
+    async with house.worker(WAITLINE_RUN_AGE_MAX="0.01"):
+        done = await house.run_when("go", lambda run: run["status"] == "cancelled")
+    assert done["ended_reason"] == "expired"
+    assert done["waits"][0]["status"] == "cancelled"
+
+
+async def test_a_goal_that_is_reached_is_kept_as_such(database: str, tmp_path: Path) -> None:
+    """R2, S3: in the table of finished runs, whose check knows every reason."""
+    document = waiting() | {"exit": [{"event": "bought", "goal": True}]}
+    async with opened(database, tmp_path, document) as (door, log):
+        await door.feed([log.add("go", id="e1", email="ann@example.com")])
+        await door.feed([log.add("bought", id="e2", email="ann@example.com")])
+    assert await rows(database, "select status, reason from runs_done") == [
+        ("completed", "exited_goal")
+    ]

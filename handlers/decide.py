@@ -18,13 +18,14 @@ from handlers.ending import Cancel, Expire, apply_cancel, apply_expiry
 from handlers.retry import Retry, apply_retry
 from handlers.settlement import apply_answer
 from handlers.timer import Release, TimerDue, apply_release, apply_timer
+from handlers.unmerge import UndoMerge, apply_unmerge
 from handlers.world import NeedsLookBack, World
 from state.effect import Answer
 from state.event import Event
 from state.turn import Changes, Need
 
 #: All that may be decided on; what each of them does stands in `_DOES`.
-Input = Event | TimerDue | Release | Answer | Abandon | Cancel | Expire | Retry
+Input = Event | TimerDue | Release | Answer | Abandon | Cancel | Expire | Retry | UndoMerge
 
 
 _DOES: Mapping[type, Callable[[World, Any], None]] = {
@@ -36,6 +37,7 @@ _DOES: Mapping[type, Callable[[World, Any], None]] = {
     Cancel: apply_cancel,
     Expire: apply_expiry,
     Retry: apply_retry,
+    UndoMerge: apply_unmerge,
 }
 assert _DOES.keys() == set(get_args(Input)), "every input does something"
 

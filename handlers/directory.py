@@ -142,6 +142,19 @@ class Directory:
         self.merged[merged] = survivor
         self.changes.profiles.pop(merged, None)
 
+    def part(
+        self, survivor: int, merged: int, back: Sequence[Link], absorbed: Sequence[int]
+    ) -> None:
+        """Make one contact two again: the merged one has these links, and whom it had absorbed."""
+        kept, gone = self.contact(survivor), self.contact(merged)
+        self.contacts[survivor] = replace(
+            kept,
+            links=tuple(link for link in kept.links if link not in back),
+            absorbed=tuple(one for one in kept.absorbed if one not in (merged, *absorbed)),
+        )
+        self.contacts[merged] = replace(gone, links=tuple(back), absorbed=tuple(absorbed))
+        self.owners.update(dict.fromkeys((link.identifier for link in back), merged))
+
     def delete(self, contact_id: int, before: datetime) -> None:
         """Make a contact nobody: it holds no names, and nothing is known of it (rule I5)."""
         contact = self.contact(contact_id)

@@ -171,6 +171,12 @@ class World:
         self._closed_under(survivor).extend(self._closed_under(merged))
         return moved
 
+    def hand_back(self, runs: Sequence[Run], owner: int) -> None:
+        """Let an undone merge's other contact have these active runs again (rule I3)."""
+        for run in runs:
+            self.active_runs(run.contact_id).pop(run.run_id)
+            self.put_run(replace(run, contact_id=owner))
+
     def put_run(self, run: Run) -> None:
         """Keep a run's new state; an ended one is no longer among the active."""
         active = self.active_runs(run.contact_id)

@@ -1,4 +1,4 @@
-"""Two contacts that became one, with enough to take it back (rule I3)."""
+"""Two contacts that became one, with enough to take it back; and the taking back (rule I3)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from state.contact import Contact, Profile
+from state.contact import Contact, Link, Profile
 from state.event import Coordinates
 
 #: The namespace of merge ids. Never change it: a merge's id derives from its cause.
@@ -36,3 +36,58 @@ class Merge:
     coordinates: Coordinates
     moved_runs: tuple[UUID, ...]
     decided_runs: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What a merge took, as its log kept it: the merged contact as it was, and the runs.
+
+    `links` and `profile_gone` are the merged contact's before, `profile_kept` the survivor's;
+    `absorbed` are those who had been merged into the merged one.
+    """
+
+    absorbed: tuple[int, ...]
+    links: tuple[Link, ...]
+    profile_kept: Profile
+    profile_gone: Profile
+    moved_runs: tuple[UUID, ...]
+    decided_runs: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedMerge:
+    """A merge read from the log; `undo` is None once what it took was erased (rules E7, I5)."""
+
+    merge_id: UUID
+    survivor: int
+    merged: int
+    merged_at: datetime
+    event_id: str
+    coordinates: Coordinates
+    undo: Undo | None
+    undone_at: datetime | None = None
+    undone_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRecord:
+    """A merge and what has happened to its survivor since, in the tables that only grow.
+
+    `later` is the newest merge that has to be undone first, `event` the id of an event that came
+    with the merge or since, beside the merging one; `run` a run that ended then.
+    """
+
+    merge: LoggedMerge
+    later: UUID | None = None
+    event: str | None = None
+    run: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unmerge:
+    """A merge taken back: `merged` is itself again, and has `absorbed` again."""
+
+    merge_id: UUID
+    merged: int
+    absorbed: tuple[int, ...]
+    who: str

@@ -20,7 +20,7 @@ from state.effect import Answer, Effect
 from state.erasure import Erasure
 from state.event import Coordinates, Event, Identifier, Rejected
 from state.evidence import Finding
-from state.merge import Merge
+from state.merge import Merge, MergeRecord, Unmerge
 from state.run import LateMatch, Resolved, Run
 
 #: A timer held for less than this is on time: lows are refreshed a few times a second (rule T2).
@@ -83,6 +83,7 @@ class LockRequest:
     `identifiers` are resolved again after the lock; `event_keys` are looked up among stored events,
     `partitions` for how far they were ever applied (E4). `reads_watermark`: timers are judged (W4).
     `finished` are runs that may be retried (R3).
+    `undoing` are merges that may be taken back (I3).
     """
 
     contact_ids: Sequence[int] = ()
@@ -91,6 +92,7 @@ class LockRequest:
     partitions: Sequence[tuple[str, int]] = ()
     reads_watermark: bool = False
     finished: Sequence[UUID] = ()
+    undoing: Sequence[UUID] = ()
 
 
 class Seen(NamedTuple):
@@ -166,6 +168,7 @@ class Snapshot:
     of each requested partition that was ever applied: what comes again up to it is redelivered.
     `survivors` maps contacts that commands name to whom they were merged into (rule I3), `erased`
     identifiers that this turn claimed to the V of the deletion of whom they named (rule I5).
+    `undoing` are merges that commands want undone, with what has happened since.
     """
 
     now: datetime
@@ -180,6 +183,7 @@ class Snapshot:
     survivors: Mapping[int, int] = field(default_factory=dict)
     erased: Mapping[Identifier, datetime] = field(default_factory=dict)
     finished: Mapping[UUID, Finished] = field(default_factory=dict)
+    undoing: Mapping[UUID, MergeRecord] = field(default_factory=dict)
 
     def was_applied(self, at: Coordinates) -> bool:
         """Tell whether the record that stands here was applied by an earlier turn (rule E4)."""
@@ -382,3 +386,4 @@ class Changes:
     tally: Counter[str] = field(default_factory=Counter)
     merges: list[Merge] = field(default_factory=list)
     erasures: list[Erasure] = field(default_factory=list)
+    unmerges: list[Unmerge] = field(default_factory=list)

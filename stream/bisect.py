@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from handlers.abandon import Abandon
 from handlers.dedupe import rejected_event
+from handlers.unmerge import UndoMerge
 from state.effect import Answer
 from state.event import Decoded, Event, Rejected
 from state.turn import Position, Quarantined, Refused
@@ -35,7 +36,7 @@ def _harmless(command: Command, refused: Refused) -> Command:
     An answer stays an answer: its effect must not be sent again (rule F2).
     """
     code = f"refused {refused.sqlstate}"
-    if isinstance(command, Abandon):
+    if isinstance(command, Abandon | UndoMerge):
         raise refused
     if isinstance(command, Answer) and command.code != code:
         return replace(command, code=code, text=None, provider_id=None)

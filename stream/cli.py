@@ -21,6 +21,7 @@ from stream.commands import (
     delete,
     events,
     explain,
+    merges,
     pauses,
     publish,
     release,
@@ -81,6 +82,8 @@ app.add_typer(runs.commands, name="runs", rich_help_panel=_LOOK)
 app.command(rich_help_panel=_LOOK)(waits.waits)
 app.command(rich_help_panel=_LOOK)(stream_state.lag)
 app.add_typer(events.commands, name="events", rich_help_panel=_LOOK)
+contacts.commands.command()(merges.merges)
+contacts.commands.command()(merges.unmerge)
 app.add_typer(contacts.commands, name="contacts", rich_help_panel=_LOOK)
 app.command(rich_help_panel=_LOOK)(audit.audit)
 app.add_typer(dead_letters.commands, name="dead-letters", rich_help_panel=_LOOK)

@@ -16,6 +16,7 @@ from handlers.intake import Intake, named_in, names_seen, sort_records
 from handlers.publishing.catalogue import compile_catalogue
 from handlers.retry import Retry
 from handlers.timer import Release, TimerDue
+from handlers.unmerge import UndoMerge
 from handlers.world import Rules, StoredEvents, World
 from state.automation import Catalogue
 from state.effect import Answer
@@ -45,7 +46,7 @@ class Unwieldy(Exception):
 
 
 #: What a turn may be asked to do beside applying records.
-Command = TimerDue | Release | Answer | Abandon | Cancel | Expire | Retry
+Command = TimerDue | Release | Answer | Abandon | Cancel | Expire | Retry | UndoMerge
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,8 @@ class Turn:
         known = set(owners.values())
         asked = {command.contact_id for command in self.work.commands}
         known.update(survivors.get(contact_id, contact_id) for contact_id in asked)
+        undone = [each for each in self.work.commands if isinstance(each, UndoMerge)]
+        known.update(each.merged for each in undone)
         named = dict.fromkeys(name for event in events for name in named_in(event))
         snapshot = await self.transaction.lock(
             LockRequest(
@@ -151,6 +154,7 @@ class Turn:
                 partitions=[position[:2] for position in self.work.positions],
                 reads_watermark=any(isinstance(each, TimerDue) for each in self.work.commands),
                 finished=[each.run_id for each in self.work.commands if isinstance(each, Retry)],
+                undoing=[each.merge_id for each in undone],
             )
         )
         if survivors != await self._survivors():

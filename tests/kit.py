@@ -21,6 +21,7 @@ from handlers.publishing.catalogue import compile_catalogue
 from handlers.publishing.publish import parse_automation
 from handlers.retry import Retry
 from handlers.timer import TimerDue
+from handlers.unmerge import UndoMerge
 from handlers.world import Rules, StoredEvents, World
 from state.automation import StoredVersion
 from state.effect import Answer, Settlement
@@ -278,11 +279,14 @@ class Scene:
         asked = {each.contact_id for each in inputs if not isinstance(each, Event)}
         survivors = {one: tables.merged[one] for one in asked if one in tables.merged}
         contact_ids.update(survivors.get(one, one) for one in asked)
+        undone = [each for each in inputs if isinstance(each, UndoMerge)]
+        contact_ids.update(each.merged for each in undone)
         request = LockRequest(
             sorted(contact_ids),
             event_keys=[each.key for each in events],
             reads_watermark=True,
             finished=[each.run_id for each in inputs if isinstance(each, Retry)],
+            undoing=[each.merge_id for each in undone],
         )
         named = {claim.identifier: tables.erased.get(claim.identifier) for claim in claims}
         snapshot = replace(

@@ -39,6 +39,7 @@ from unnest($1::bigint[], $2::bigint[]) as moved (contact_id, survivor)
 on conflict (contact_id) do update set merged_into = excluded.merged_into, profile = null
 """
 
+#: A merge that was undone takes place anew if its event is published again.
 LOG = """
 insert into merges (merge_id, survivor, merged, merged_at, topic, partition, "offset", stream_epoch,
   event_id, undo)
@@ -46,6 +47,9 @@ select merge_id, survivor, merged, $9, topic, partition, "offset", $10, event_id
 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[],
     $7::text[], $8::json[])
   as new (merge_id, survivor, merged, topic, partition, "offset", event_id, undo)
+on conflict (merge_id) do update set survivor = excluded.survivor, merged_at = excluded.merged_at,
+  topic = excluded.topic, partition = excluded.partition, "offset" = excluded."offset",
+  stream_epoch = excluded.stream_epoch, undo = excluded.undo, undone_at = null, undone_by = null
 """
 
 

@@ -11,7 +11,7 @@ from state.postgres.session import Session
 
 #: Of a merged contact, its survivor.
 CONTACT = """
-select contact_id, created_at, profile from contacts where contact_id = (
+select contact_id, created_at, profile, deleted_at from contacts where contact_id = (
   select coalesce(merged_into, contact_id) from contacts where contact_id = $1
 )
 """
@@ -29,10 +29,12 @@ async def load_contact(session: Session, contact_id: int) -> Contact | None:
     rows = await session.rows(CONTACT, contact_id)
     if not rows:
         return None
-    number, created_at, profile = rows[0]
+    number, created_at, profile, deleted_at = rows[0]
     links = (await load_links(session, [number])).get(number, [])
     absorbed = (await load_absorbed(session, [number])).get(number, ())
-    return Contact(number, created_at, tuple(links), read_profile(profile), tuple(absorbed))
+    return Contact(
+        number, created_at, tuple(links), read_profile(profile), tuple(absorbed), deleted_at
+    )
 
 
 def members_of(contact: Contact) -> tuple[int, ...]:

@@ -36,6 +36,7 @@ from state.postgres.runs import load_runs, save_runs
 from state.postgres.session import Session
 from state.postgres.suppressions import save_suppressions
 from state.postgres.traces import count_names, save_duplicates, save_notes
+from state.postgres.unmerging import load_records, save_unmerges
 from state.turn import Changes, Claim, LockRequest, Moved, Need, Snapshot, StoredEvent
 
 
@@ -117,6 +118,7 @@ class PostgresTransaction:
             seen=await load_seen(session, request.event_keys),
             applied=await load_applied(session, request.partitions, self._stream.epoch),
             erased=self._erased,
+            undoing=await load_records(session, request.undoing) if request.undoing else {},
             partitions=(
                 await load_watermark(session, self._stream) if request.reads_watermark else ()
             ),
@@ -160,6 +162,7 @@ class PostgresTransaction:
         secret = await self._keyring.secret(session)
         await save_contacts(session, changes, self._own, secret)
         await save_merges(session, changes.merges, epoch)
+        await save_unmerges(session, changes.unmerges, now)
         await save_memberships(session, list(changes.memberships.values()))
         await save_choices(session, list(changes.choices.values()))
         await save_events(session, changes.events, now)

@@ -20,12 +20,12 @@ Document = Mapping[str, Any]
 #: How many of the newest runs are shown.
 RUNS_SHOWN = 20
 
-commands = typer.Typer(no_args_is_help=True, help="Look at contacts.")
+commands = typer.Typer(no_args_is_help=True, help="Look at contacts, and undo merges.")
 
 
 @commands.callback()
 def _contacts() -> None:
-    """Look at contacts."""
+    """Look at contacts, and undo merges."""
 
 
 @commands.command()

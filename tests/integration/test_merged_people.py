@@ -1,10 +1,11 @@
-"""Merged people as operators see them, on a real Postgres: I3."""
+"""Merged people as operators see them, and part them again, on a real Postgres: I3."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from state.contact import contact_uuid
 from tests.integration.command import Said, waitline
@@ -92,3 +93,131 @@ async def test_an_event_is_explained_by_the_waits_of_whom_its_contact_became(
         await met(door, log)
     told = await operate(database, "explain", "answer-1", "--source", EVENTS, "--json")
     assert told.document["verdict"] == "before_window", told.out
+
+
+# --- undoing --------------------------------------------------------------------------------------
+
+
+async def both_waiting(door: Door, log: Log) -> None:
+    """Let visitor and customer each have a run, and then be one."""
+    await door.feed([log.add("go", id="go-1", **BY_COOKIE)])
+    await door.feed([log.add("go", id="go-2", **BY_EMAIL)])
+    said: dict[str, Any] = {"payload": {"properties": {"plan": "pro"}}}
+    await door.feed([log.add("contact.updated", topic=CONTACTS, id="said", **said, **BY_COOKIE)])
+    await met(door, log)
+
+
+async def owners(database: str) -> dict[str, int]:
+    return dict(await rows(database, "select value, contact_id from identifiers"))
+
+
+async def test_a_merge_is_listed_and_undone_as_an_operator_would(
+    database: str, tmp_path: Path
+) -> None:
+    """I3, O4: list, dry run, undo; then an event of the visitor goes to the visitor's own run."""
+    async with opened(database, tmp_path) as (door, log):
+        await both_waiting(door, log)
+        (merge,) = (await operate(database, "contacts", "merges", "--json")).document
+        gone, kept = merge["merged"], merge["survivor"]
+        assert (merge["event_id"], merge["topic"], merge["undone_at"]) == ("met", CONTACTS, None)
+        assert (merge["identifiers"], len(merge["runs_moved"])) == ([COOKIE], 1)
+        assert merge["runs_decided"] == []
+        asked = ("contacts", "merges", "--json", "--contact")
+        for one in (EMAIL, COOKIE, f"contact_id:{gone}"):
+            assert (await operate(database, *asked, one)).document == [merge]
+        assert (await operate(database, *asked, "email:bob@example.com")).document == []
+        undo = ("contacts", "unmerge", merge["id"], "--why", "a shared tablet")
+        before = await owners(database)
+        dry = await operate(database, *undo, "--dry-run")
+        assert (dry.code, dry.out.splitlines()[:3]) == (
+            0,
+            [
+                f"{gone} from {kept}: would be apart",
+                f"  identifiers that go back: {COOKIE}",
+                f"  active runs that go back: {merge['runs_moved'][0]}",
+            ],
+        )
+        assert await owners(database) == before
+        done = (await operate(database, *undo, "--json")).document
+        assert (done["undone"], done["identifiers"]) == (True, [COOKIE])
+        assert await public_id(database, "cookie-1") == gone
+        await door.feed([log.add("answer", id="answer-1", **BY_COOKIE)])
+    shown = (await operate(database, "contacts", "show", COOKIE, "--json")).document
+    assert (shown["id"], shown["profile"]["properties"]) == (gone, {"plan": "pro"})
+    assert [(one["id"], one["status"]) for one in shown["runs"]] == [
+        (merge["runs_moved"][0], "completed")
+    ]
+    shown = (await operate(database, "contacts", "show", EMAIL, "--json")).document
+    assert (shown["id"], shown["absorbed"], shown["profile"]["properties"]) == (kept, [], {})
+    assert [one["status"] for one in shown["runs"]] == ["running"]
+    audit = "select target, after ->> 'why' from audit where what = 'contact.unmerge'"
+    assert await rows(database, audit) == [(merge["id"], "a shared tablet")]
+    again = await operate(database, *undo)
+    assert (again.code, "it was undone already" in again.out) == (1, True)
+    assert "by cli:" in (await operate(database, "contacts", "merges")).out
+
+
+async def test_a_merge_is_not_undone_once_an_event_has_come(database: str, tmp_path: Path) -> None:
+    """I3: refused with the reason, in the dry run too, and nothing is changed."""
+    async with opened(database, tmp_path) as (door, log):
+        await both_waiting(door, log)
+        (merge,) = (await operate(database, "contacts", "merges", "--json")).document
+        await door.feed([log.add("answer", id="answer-1", **BY_COOKIE)])
+    before = await owners(database)
+    undo = ("contacts", "unmerge", merge["id"], "--why", "a shared tablet")
+    for options in ((), ("--dry-run",)):
+        told = await operate(database, *undo, *options)
+        assert told.code == 1
+        assert "cannot be undone: event answer-1 has come since" in told.out
+    assert await owners(database) == before
+    assert await rows(database, "select count(*) from merges where undone_at is null") == [(1,)]
+    assert await rows(database, "select 1 from audit where what = 'contact.unmerge'") == []
+
+
+async def test_a_chain_of_merges_is_undone_from_its_end(database: str, tmp_path: Path) -> None:
+    """I3: a into b, b into u; the first is refused until the second is undone."""
+    async with opened(database, tmp_path) as (door, log):
+        await both_waiting(door, log)
+        await door.feed([log.add("go", id="go-3", external_id="u")])
+        both = BY_EMAIL | {"external_id": "u"}
+        await door.feed([log.add("contact.identified", topic=CONTACTS, id="met-2", **both)])
+    second, first = (await operate(database, "contacts", "merges", "--json")).document
+    assert (first["event_id"], second["event_id"]) == ("met", "met-2")
+    undo = ("--why", "a test order")
+    told = await operate(database, "contacts", "unmerge", first["id"], *undo)
+    assert (told.code, f"merge {second['id']} came later" in told.out) == (1, True)
+    for merge in (second, first):
+        told = await operate(database, "contacts", "unmerge", merge["id"], *undo)
+        assert told.code == 0, told.out
+    assert len(set((await owners(database)).values())) == 3
+    strays = "select count(*) from contacts where merged_into is not null"
+    assert await rows(database, strays) == [(0,)]
+    runs = await rows(database, "select count(distinct contact_id) from runs_active")
+    assert runs == [(3,)]
+
+
+async def test_a_merge_that_was_undone_takes_place_again_by_the_same_event(
+    database: str, tmp_path: Path
+) -> None:
+    """I3: published again under its old id; the log shows it as it is now."""
+    async with opened(database, tmp_path) as (door, log):
+        await both_waiting(door, log)
+        (merge,) = (await operate(database, "contacts", "merges", "--json")).document
+        undo = ("contacts", "unmerge", merge["id"], "--why", "a test order")
+        assert (await operate(database, *undo)).code == 0
+        await met(door, log)
+        assert len(set((await owners(database)).values())) == 1
+        (again,) = (await operate(database, "contacts", "merges", "--json")).document
+        assert (again["id"], again["undone_at"]) == (merge["id"], None)
+        assert again["merged_at"] > merge["merged_at"]
+        assert (await operate(database, *undo)).code == 0
+    assert len(set((await owners(database)).values())) == 2
+
+
+async def test_a_merge_that_is_not_there_is_not_undone(database: str) -> None:
+    """I3: exit code 1 and where to look; 2 where the words are wrong."""
+    undo = ("contacts", "unmerge")
+    unknown = await operate(database, *undo, "5dda258d-eac9-559c-96b4-5af441218dcd", "--why", "x")
+    assert (unknown.code, "`waitline contacts merges` lists them" in unknown.err) == (1, True)
+    for wrong in (("no-id", "--why", "x"), ("5dda258d-eac9-559c-96b4-5af441218dcd", "--why", " ")):
+        assert (await operate(database, *undo, *wrong)).code == 2

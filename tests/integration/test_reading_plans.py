@@ -6,9 +6,11 @@ from state.postgres import (
     merges,
     reading_contacts,
     reading_events,
+    reading_merges,
     reading_pauses,
     reading_runs,
     reading_stream,
+    unmerging,
 )
 from state.postgres.reading import SETTINGS
 from tests.integration.test_plans import (
@@ -68,6 +70,9 @@ READ = {
     "contact": (reading_contacts.CONTACT, "7", "contacts_pkey"),
     "home": (reading_contacts.HOME, "7", "contacts_pkey"),
     "absorbed": (merges.ABSORBED, "array[7, 99]", "contacts_merged_into"),
+    "newest merges": (reading_merges.NEWEST, "50", "merges_merged_at"),
+    "merges of a person": (reading_merges.OF_PERSON, "array[7, 99], 50", "merges_survivor"),
+    "merge records": (unmerging.RECORDS, f"array[{ONE_ID}]::uuid[]", "merges_pkey"),
 }
 
 

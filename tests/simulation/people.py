@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from state.contact import Profile
 from state.erasure import Erasure, redacted
-from state.merge import Merge
+from state.merge import LoggedMerge, Merge, MergeRecord, Undo, Unmerge
 from tests.simulation.histories import with_history
 
 if TYPE_CHECKING:
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 def follow_merge(tables: Tables, merge: Merge) -> None:
     """Redirect a merged contact, and all that were merged into it, to its survivor (rule I3)."""
-    assert merge.merge_id not in tables.merges, "a merge takes place once"
+    is_undone = merge.merge_id in tables.unmerged
+    assert is_undone or merge.merge_id not in tables.merges, "a merge takes place once"
+    tables.unmerged.pop(merge.merge_id, None)
     tables.merges[merge.merge_id] = merge
     gone = merge.merged.contact_id
     tables.merged[gone] = merge.survivor
@@ -25,6 +29,70 @@ def follow_merge(tables: Tables, merge: Merge) -> None:
     )
     tables.contacts[gone] = replace(tables.contacts[gone], profile=Profile())
     assert not tables.contacts[gone].links, "identifiers have moved to the survivor"
+
+
+def follow_unmerge(tables: Tables, unmerge: Unmerge, now: datetime) -> None:
+    """Make a merged contact itself again, with whom it had absorbed (rule I3)."""
+    assert unmerge.merge_id not in tables.unmerged, "a merge is undone once"
+    tables.unmerged[unmerge.merge_id] = (now, unmerge.who)
+    del tables.merged[unmerge.merged]
+    tables.merged.update(dict.fromkeys(unmerge.absorbed, unmerge.merged))
+
+
+def merge_record(tables: Tables, merge_id: UUID) -> MergeRecord:
+    """Return a merge with what has happened to its survivor since."""
+    merge = tables.merges[merge_id]
+    survivor, since = merge.survivor, merge.merged_at
+    home = tables.merged.get(survivor, survivor)
+    later = [
+        one
+        for one in tables.merges.values()
+        if one.survivor == home
+        and one.merge_id not in tables.unmerged
+        and (one.merged_at > since or home != survivor)
+    ]
+    events = (
+        record.event.id
+        for record in tables.events.values()
+        if record.contact_id == survivor
+        and tables.event_stored_at[record.event.key] >= since
+        and record.event.coordinates != merge.coordinates
+    )
+    ended = (
+        run.run_id
+        for run in tables.done.values()
+        if run.contact_id == survivor and run.completed_at >= since
+    )
+    newest = max(later, key=lambda one: one.merged_at, default=None)
+    return MergeRecord(
+        _logged(tables, merge),
+        None if newest is None else newest.merge_id,
+        next(events, None),
+        next(ended, None),
+    )
+
+
+def _logged(tables: Tables, merge: Merge) -> LoggedMerge:
+    survivor, gone = tables.contacts[merge.survivor], merge.merged
+    undo = Undo(
+        absorbed=gone.absorbed,
+        links=gone.links,
+        profile_kept=merge.survivor_profile,
+        profile_gone=gone.profile,
+        moved_runs=merge.moved_runs,
+        decided_runs=merge.decided_runs,
+    )
+    undone = tables.unmerged.get(merge.merge_id, (None, None))
+    return LoggedMerge(
+        merge.merge_id,
+        merge.survivor,
+        gone.contact_id,
+        merge.merged_at,
+        merge.event_id,
+        merge.coordinates,
+        undo if survivor.deleted_at is None else None,
+        *undone,
+    )
 
 
 def erase(tables: Tables, erasure: Erasure) -> None:

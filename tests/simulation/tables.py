@@ -43,7 +43,7 @@ from state.turn import (
 from tests.simulation.audiences import AudienceTables
 from tests.simulation.finished import load_finished
 from tests.simulation.histories import with_history
-from tests.simulation.people import erase, follow_merge
+from tests.simulation.people import erase, follow_merge, follow_unmerge, merge_record
 
 #: An owner that said nothing for so long counts as gone; shorter than the cap, as in earnest.
 SILENT_AFTER = timedelta(seconds=8)
@@ -120,6 +120,8 @@ class Tables(AudienceTables):
     merged: dict[int, int] = field(default_factory=dict)
     merges: dict[UUID, Merge] = field(default_factory=dict)
     erased: dict[Identifier, datetime] = field(default_factory=dict)
+    unmerged: dict[UUID, tuple[datetime, str]] = field(default_factory=dict)
+    event_stored_at: dict[UUID, datetime] = field(default_factory=dict)
 
     # --- reads ------------------------------------------------------------------------------------
 
@@ -180,6 +182,7 @@ class Tables(AudienceTables):
                 if link.identifier in self.erased
             },
             finished=load_finished(self, request.finished),
+            undoing={one: merge_record(self, one) for one in request.undoing if one in self.merges},
         )
 
     def _seen(self, keys: Sequence[UUID]) -> dict[UUID, Seen]:
@@ -254,9 +257,12 @@ class Tables(AudienceTables):
         self._write_contacts(changes, claims)
         for merge in changes.merges:
             follow_merge(self, merge)
+        for unmerge in changes.unmerges:
+            follow_unmerge(self, unmerge, changes.now)
         for record in changes.events:
             assert record.event.key not in self.events, "an event is stored once"
             self.events[record.event.key] = record
+            self.event_stored_at[record.event.key] = changes.now
         for change in changes.runs:
             self._write_run(change)
         self._write_waits(changes)

@@ -1,0 +1,213 @@
+"""`waitline contacts merges` and `unmerge`: who became whom, and taking it back (rule I3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from stream import access, terminal
+from stream.operator import who_operates
+from stream.trouble import FAILED, MISUSED, Trouble
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from state.contact import Contact
+    from state.merge import LoggedMerge, MergeRecord
+    from state.run import Run
+    from stream.config import Settings
+
+
+def merges(
+    contact: Annotated[
+        str | None, typer.Option(metavar="KIND:VALUE", help="Into this contact only.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+) -> None:
+    """List merges, the newest first: by which event, who survived, and what moved.
+
+    Example: waitline contacts merges --contact email:ann@example.com
+    """
+    found = [_document(merge) for merge in access.run(_listed(contact, limit))]
+    if as_json:
+        terminal.print_json(found)
+        return
+    terminal.print_table(
+        ("id", "merged", "by event", "survivor", "other", "moved", "runs", "undone"),
+        [
+            (
+                one["id"],
+                terminal.instant(one["merged_at"]),
+                f"{one['event_id']} at {one['topic']}/{one['partition']}/{one['offset']}",
+                one["survivor"],
+                one["merged"],
+                _moved_text(one["identifiers"]),
+                _runs_text(one),
+                _undone_text(one),
+            )
+            for one in found
+        ],
+        empty="no merges",
+    )
+
+
+def unmerge(
+    merge_id: Annotated[str, typer.Argument(metavar="ID", help="The merge's id.")],
+    why: Annotated[str, typer.Option(help="The reason, for the audit log.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be undone, and change nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Undo a merge: both contacts are again what they were before it.
+
+    Identifiers, profiles and active runs go back. It is refused, with the reason, where the two
+    histories have mixed since: an event came, a run moved, the profile changed. Of several merges
+    of one contact the newest is undone first.
+
+    Example: waitline contacts unmerge 2f1c7b7e-52a4-5e0b-9a52-5f8d7d7c9a11 --dry-run
+    --why "a shared tablet"
+    """
+    if not why.strip():
+        raise Trouble("--why is empty: say why, for whoever reads the audit log", MISUSED)
+    told = access.run(_undone(_parsed(merge_id), why, is_dry=dry_run))
+    if as_json:
+        terminal.print_json(told)
+    else:
+        _tell(told)
+    if told["refused"] is not None:
+        raise typer.Exit(FAILED)
+
+
+class _Found(NamedTuple):
+    """A merge as it stands, its survivor, and the survivor's active runs."""
+
+    record: MergeRecord
+    survivor: Contact
+    runs: list[Run]
+
+
+async def _listed(contact: str | None, limit: int) -> list[LoggedMerge]:
+    from state.postgres.reading_contacts import contact_number_of, load_person
+    from state.postgres.reading_merges import list_merges
+
+    identifier = None if contact is None else access.parse_contact(contact)
+    async with access.tables(access.settings()) as session:
+        person = None
+        if identifier is not None:
+            number = await contact_number_of(session, identifier)
+            if number is None:
+                return []
+            person = await load_person(session, number)
+        return await list_merges(session, person, limit)
+
+
+async def _undone(merge_id: UUID, why: str, *, is_dry: bool) -> dict[str, Any]:
+    """Undo a merge unless it is refused; return what was, or would be, undone."""
+    from handlers.unmerge import UndoMerge
+
+    config = access.settings()
+    found = await _found(config, merge_id)
+    told, merge = _judged(found), found.record.merge
+    if is_dry or told["refused"] is not None:
+        return told | {"undone": False}
+    asked = UndoMerge(merge.survivor, merge.merged, merge_id, who_operates(), why)
+    async with access.door(config) as processor:
+        tally = await processor.apply_commands("unmerges", [asked])
+    if not tally["merges_undone"]:  # it was judged anew under the lock
+        return _judged(await _found(config, merge_id)) | {"undone": False}
+    return told | {"undone": True}
+
+
+async def _found(config: Settings, merge_id: UUID) -> _Found:
+    from state.postgres.reading_contacts import load_contact
+    from state.postgres.runs import load_runs
+    from state.postgres.unmerging import load_records
+
+    async with access.tables(config) as session:
+        record = (await load_records(session, [merge_id])).get(merge_id)
+        survivor = None if record is None else await load_contact(session, record.merge.survivor)
+        if record is None or survivor is None:
+            raise Trouble(f"there is no merge {merge_id}: `waitline contacts merges` lists them")
+        runs = await load_runs(session, [survivor.contact_id])
+    return _Found(record, survivor, runs.get(survivor.contact_id, []))
+
+
+def _judged(found: _Found) -> dict[str, Any]:
+    from handlers.unmerge import links_back, refuses_unmerge, runs_back
+
+    record, survivor, runs = found
+    refused = refuses_unmerge(record, survivor, runs)
+    undo = record.merge.undo if refused is None else None
+    links = () if undo is None else links_back(undo, survivor)
+    moved = [] if undo is None else runs_back(undo, runs)
+    return {
+        "merge": _document(record.merge),
+        "refused": refused,
+        "identifiers": [f"{link.identifier.kind}:{link.identifier.value}" for link in links],
+        "runs": [str(run.run_id) for run in moved],
+    }
+
+
+def _document(merge: LoggedMerge) -> dict[str, Any]:
+    from state.contact import contact_uuid
+    from state.moment import moment_text
+
+    undo = merge.undo
+    links = () if undo is None else undo.links
+    return {
+        "id": str(merge.merge_id),
+        "merged_at": moment_text(merge.merged_at),
+        "event_id": merge.event_id,
+        **merge.coordinates._asdict(),
+        "survivor": str(contact_uuid(merge.survivor)),
+        "merged": str(contact_uuid(merge.merged)),
+        "is_erased": undo is None,
+        "identifiers": [f"{link.identifier.kind}:{link.identifier.value}" for link in links],
+        "runs_moved": [] if undo is None else [str(one) for one in undo.moved_runs],
+        "runs_decided": [] if undo is None else [str(one) for one in undo.decided_runs],
+        "undone_at": None if merge.undone_at is None else moment_text(merge.undone_at),
+        "undone_by": merge.undone_by,
+    }
+
+
+def _tell(told: dict[str, Any]) -> None:
+    merge = told["merge"]
+    what = f"{merge['merged']} from {merge['survivor']}"
+    if told["refused"] is not None:
+        terminal.say(f"{merge['id']}: cannot be undone: {told['refused']}")
+        return
+    verb = "is apart" if told["undone"] else "would be apart"
+    terminal.say(f"{what}: {verb}")
+    terminal.say(f"  identifiers that go back: {', '.join(told['identifiers']) or 'none'}")
+    terminal.say(f"  active runs that go back: {', '.join(told['runs']) or 'none'}")
+    terminal.say("  both profiles are as before the merge")
+
+
+def _moved_text(identifiers: list[str]) -> str:
+    more = len(identifiers) - 3
+    return ", ".join(identifiers[:3]) + (f" and {more} more" if more > 0 else "")
+
+
+def _runs_text(merge: dict[str, Any]) -> str:
+    moved, decided = len(merge["runs_moved"]), len(merge["runs_decided"])
+    return f"{moved} moved, {decided} decided"
+
+
+def _undone_text(merge: dict[str, Any]) -> str:
+    if merge["undone_at"] is None:
+        return "-"
+    return f"{terminal.instant(merge['undone_at'])} by {merge['undone_by']}"
+
+
+def _parsed(text: str) -> UUID:
+    from uuid import UUID
+
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Trouble(
+            f'"{text}" is no merge id: `waitline contacts merges` lists them', MISUSED
+        ) from None

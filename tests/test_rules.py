@@ -18,7 +18,7 @@ RULES = frozenset(
         "T1 T2 T3",
         "F1 F2 F3 F4 F5 F6",
         "R1 R2 R3 R4",
-        "O4 O5",
+        "O3 O4 O5",
     )
     for rule in family.split()
 )

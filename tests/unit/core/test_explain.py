@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from handlers.explaining.case import Case
 from handlers.explaining.explain import explain
-from state.reading import NoteRow
+from state.reading import NoteRow, Traces
 from tests.explaining import PLACE, WAITING, case_of, explained, only, row_of
 from tests.kit import NOW, Scene, ago, ahead, event, line, push, rule, same, trigger, wait
 
@@ -192,6 +195,18 @@ def test_a_merge_that_was_blocked_counts_only_where_nothing_else_happened() -> N
     assert found["identity"]["notes"][0]["verdict"] == "merge_blocked"
     busy = row_of(scene.at(ahead(seconds=1)).decide(event("go", ahead(seconds=1))))
     assert explain(case_of(scene, busy, notes=[note]))["verdict"] == "started"
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    ["merge_blocked", "identifier_taken", "identifier_released", "merged", "deleted", "erased"],
+)
+def test_what_an_event_did_to_who_is_who_is_told(verdict: str) -> None:
+    """O3, I2, I3, I5: of events that are not stored, the note of their place is what there is."""
+    note = NoteRow(1, "x", PLACE, verdict, "email: because", NOW)
+    found = explain(Case("x", None, Traces([], [], [], [note])))
+    assert found["verdict"] == verdict
+    assert len(found["reason"]) > 20
 
 
 def test_contact_values_that_were_not_stored_are_marked_as_of_now() -> None:

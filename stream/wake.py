@@ -58,7 +58,7 @@ class Wake:
             await self._clock.sleep(pause)
 
     async def sweep(self) -> int:
-        """Hand due timers to the door; return how many fired."""
+        """Hand due timers to the door; return how many fired, or were moved by a freeze (T3)."""
         now = self._clock.monotonic()
         include_held = now - self._held_at >= HELD_SECONDS
         if include_held:
@@ -69,7 +69,7 @@ class Wake:
         tally = await self._processor.apply_timers([TimerDue(*each) for each in due])
         if tally["timers_held"]:
             self._alert()
-        return tally["timers_fired"]
+        return tally["timers_fired"] + tally["timers_moved"]
 
     def _alert(self) -> None:
         """Say once in a while that timers are held: somebody may have to look (rule W4)."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from state.pausing import Freeze
 from state.postgres.pauses import Paused
-from state.postgres.session import Record, Session
+from state.postgres.session import Session
 
 #: How many runs are named of each kind.
 EXAMPLES = 5
@@ -24,45 +24,54 @@ UNSENT = (
 
 #: Everything that is due as it is stored, moved by the freezes since: `frozen` is the shift that is
 #: in the stored instants. All spans are microseconds, because intervals count days. Freezes apply
-#: one after the other, as state/pausing.py has it.
+#: one after the other, as state/pausing.py has it; where there were none, no document is read.
 GOING_ON = """
-with parked as (
-  select run_id, version, step_key, state, due_at,
+with moved as materialized (
+  select run_id, version, step_key, due_at,
     case activity when 'held' then 'starts' when 'sending' then 'answers'
       when 'delayed' then 'delays'
       else case when holds_for_lag then 'timeouts' else 'matches' end end as kind,
-    coalesce((state #>> '{parked,frozen}')::bigint, 0) as frozen,
-    (extract(epoch from (state #>> '{parked,entered_at}')::timestamptz) * 1000000)::bigint
-      as entered,
-    (extract(epoch from coalesce(deadline, due_at)) * 1000000)::bigint as stood_until
+    case activity when 'sending' then state #>> '{parked,kept,settlement}'
+      when 'waiting' then
+        case when not holds_for_lag then state #>> '{parked,met,-1,place}' end end as how,
+    case when cardinality($3::bigint[]) > 0
+      and (activity = 'delayed' or activity = 'waiting' and holds_for_lag)
+    then (
+      with recursive read as (
+        select coalesce((state #>> '{parked,frozen}')::bigint, 0) as frozen,
+          (extract(epoch from (state #>> '{parked,entered_at}')::timestamptz) * 1000000)::bigint
+            as entered,
+          (extract(epoch from coalesce(deadline, due_at)) * 1000000)::bigint as until
+      ),
+      step (n, total) as (
+        select 1, 0::bigint
+        union all
+        select n + 1, total + case
+          when ($3::bigint[])[n] < until - frozen + total and ($4::bigint[])[n] > entered
+            then ($4::bigint[])[n] - greatest(($3::bigint[])[n], entered)
+          else 0 end
+        from step cross join read where n <= cardinality($3::bigint[])
+      )
+      select max(total) - min(frozen) from step cross join read
+    ) else 0 end as more
   from runs_active
   where automation_id = $1 and due_at is not null and due_at <= $2
 ),
-moved as (
-  select parked.*, shift.total from parked
-  cross join lateral (
-    with recursive step (n, total) as (
-      select 1, 0::bigint
-      union all
-      select n + 1, total + case
-        when ($3::bigint[])[n] < stood_until - frozen + total and ($4::bigint[])[n] > entered
-          then ($4::bigint[])[n] - greatest(($3::bigint[])[n], entered)
-        else 0 end
-      from step where n <= cardinality($3::bigint[])
-    )
-    select max(total) as total from step
-  ) as shift
+going as materialized (
+  select * from moved
+  where more = 0 or due_at + make_interval(secs => more / 1000000.0) <= $2
 )
-select kind, version, step_key,
-  case kind when 'matches' then state #>> '{parked,met,-1,place}'
-    when 'answers' then state #>> '{parked,kept,settlement}' end as how,
-  count(*) as number,
-  (array_agg(due_at order by due_at, run_id))[1:$5] as due_ats,
-  (array_agg(run_id order by due_at, run_id))[1:$5] as run_ids
-from moved
-where kind not in ('timeouts', 'delays')
-  or due_at + make_interval(secs => (total - frozen) / 1000000.0) <= $2
-group by kind, version, step_key, how
+select kind, version, step_key, how, number, run_ids
+from (
+  select kind, version, step_key, how, count(*) as number from going
+  group by kind, version, step_key, how
+) as counted
+join (
+  select kind, array(
+    select run_id from going where going.kind = kinds.kind order by due_at, run_id limit $5
+  ) as run_ids
+  from (select distinct kind from going) as kinds
+) as examples using (kind)
 order by kind, version, step_key, how
 """
 
@@ -78,8 +87,8 @@ class GoingOn(NamedTuple):
     """Runs of one kind that would go on from one step of one version.
 
     `kind` is `starts`, `matches`, `answers`, `timeouts` or `delays`; `how` the place of the arm
-    that closes a wait, or the settlement of an answer. `examples` are the first that are due, each
-    with that instant.
+    that closes a wait, or the settlement of an answer. `examples` are the first that are due of
+    all of their kind.
     """
 
     kind: str
@@ -87,7 +96,7 @@ class GoingOn(NamedTuple):
     step_key: str
     how: str | None
     number: int
-    examples: list[tuple[datetime, UUID]]
+    examples: list[UUID]
 
 
 async def standing(session: Session, automation_id: UUID) -> Standing:
@@ -104,7 +113,7 @@ async def going_on(session: Session, paused: Paused, now: datetime) -> list[Goin
     """
     freezes = paused.pausing.frozen(now)
     rows = await session.rows(GOING_ON, paused.automation_id, now, *_columns(freezes), EXAMPLES)
-    return [_going_on(row) for row in rows]
+    return [GoingOn(*row) for row in rows]
 
 
 def _columns(freezes: Sequence[Freeze]) -> tuple[list[int], list[int]]:
@@ -115,14 +124,3 @@ def _columns(freezes: Sequence[Freeze]) -> tuple[list[int], list[int]]:
 
 def _microseconds(at: datetime) -> int:
     return (at - datetime.fromtimestamp(0, at.tzinfo)) // timedelta(microseconds=1)
-
-
-def _going_on(row: Record) -> GoingOn:
-    return GoingOn(
-        row["kind"],
-        row["version"],
-        row["step_key"],
-        row["how"],
-        row["number"],
-        list(zip(row["due_ats"], row["run_ids"], strict=True)),
-    )

@@ -153,12 +153,9 @@ def _document(
 
 
 def _counted(groups: list[GoingOn]) -> dict[str, Any]:
-    from state.postgres.reading_pauses import EXAMPLES
-
-    examples = sorted(one for group in groups for one in group.examples)[:EXAMPLES]
     return {
         "count": sum(group.number for group in groups),
-        "examples": [str(run_id) for _, run_id in examples],
+        "examples": [str(run_id) for run_id in groups[0].examples] if groups else [],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from state.postgres.reading_pauses import going_on, standing
 from state.postgres.store import PostgresStore
 from state.run import ArmMet, HeldStart, KeptAnswer, Parked, Run, Sending, Sleeping, Waiting
 from state.turn import LockRequest
+from tests.integration.doors import EVENTS, Log, open_door
 from tests.integration.drawn import waiting as automation
 from tests.integration.kit import publish_version
 from tests.stored import (
@@ -40,6 +42,7 @@ from tests.stored import (
     uuid,
     waiting,
 )
+from tests.waiting import until_so
 
 NUMBERS = itertools.count(1)
 LEASE = timedelta(minutes=1)
@@ -155,6 +158,32 @@ async def test_effects_of_a_paused_automation_are_not_claimed(store: PostgresSto
     assert [one.effect for one in await store.claim_effects(9, LEASE)] == [made[1], made[0]]
 
 
+async def test_what_a_freeze_has_moved_is_parked_anew_once_and_goes_on_sweeping(
+    database: str, tmp_path: Path
+) -> None:
+    """T3: a sweep that only moves is progress, so that those behind it wait no longer for it."""
+    where = "select run_id, due_at from runs_active order by run_id"
+    async with open_door(database, "one", (EVENTS, 0), folder=tmp_path) as door:
+        await publish_version(door.store, automation("A", timeout="3 seconds"))
+        log = Log(clock=await door.store.database_now())
+        await door.feed(log.add("go", email=f"p{number}@x.io") for number in range(3))
+        await paused(door.store, "A", "freeze")
+        drawn = await rows(database, where)
+
+        async def is_over() -> bool:
+            return await door.store.database_now() > max(due_at for _, due_at in drawn)
+
+        await until_so(is_over)
+        await rows(database, "update partitions set low = now() + interval '1 hour'")
+        assert await door.wake.sweep() == 0
+        assert await rows(database, where) == drawn
+        pausing = await paused(door.store, "A", None)
+        assert await door.wake.sweep() == 3
+        (since, until), *_ = pausing.freezes
+        moved = [(run_id, due_at + (until - since)) for run_id, due_at in drawn]
+        assert await rows(database, where) == moved
+
+
 # --- the command's side ---------------------------------------------------------------------------
 
 
@@ -245,11 +274,11 @@ async def test_what_would_go_on_is_counted_by_what_it_waits_for(store: PostgresS
         stands = await standing(session, of)
     told = {one.kind: (one.step_key, one.how, one.number, one.examples) for one in groups}
     assert told == {
-        "starts": ("start", None, 1, [(over, made[0].run_id)]),
-        "matches": ("opened", "0", 1, [(over, made[1].run_id)]),
-        "answers": ("mail", "failed", 1, [(over, made[2].run_id)]),
-        "timeouts": ("opened", None, 1, [(over, made[4].run_id)]),
-        "delays": ("pause", None, 1, [(over, made[7].run_id)]),
+        "starts": ("start", None, 1, [made[0].run_id]),
+        "matches": ("opened", "0", 1, [made[1].run_id]),
+        "answers": ("mail", "failed", 1, [made[2].run_id]),
+        "timeouts": ("opened", None, 1, [made[4].run_id]),
+        "delays": ("pause", None, 1, [made[7].run_id]),
     }
     assert stands.runs == {"held": 1, "waiting": 4, "sending": 2, "delayed": 2}
 
@@ -293,5 +322,5 @@ async def test_the_preview_reckons_with_freezes_as_the_turns_do(
             assert found is not None
             groups = await going_on(session, found._replace(pausing=pausing), now)
         assert sum(one.number for one in groups) == len(expected)
-        assert {run_id for one in groups for _, run_id in one.examples} <= expected
+        assert {run_id for one in groups for run_id in one.examples} <= expected
         assert 0 < len(expected) < len(made)

@@ -91,6 +91,9 @@ async def test_ann_opens_her_receipt_and_is_known_by_two_names(house: House) -> 
             },
             "held": None,
             "paused_since": None,
+            "retried_from": None,
+            "retried_as": None,
+            "actions": [],
         }
         created, parked_at = parked["created_at"], parked["waits"][0]["opened_at"]
         email_id = parked["messages"][0]["id"]

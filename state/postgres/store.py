@@ -182,10 +182,16 @@ class PostgresStore:
             return await load_expired(session, age, limit)
 
     async def claim_effects(self, limit: int, lease: timedelta) -> list[Claimed]:
-        """Return due effects, and how their contacts stand (F4); nobody else gets them now."""
-        async with self._connected() as session:
+        """Return due effects, and how their contacts stand (F4); nobody else gets them now.
+
+        In one transaction: a claim that reached nobody would keep its effects for a whole lease,
+        and leave it open whether they were sent.
+        """
+        async with self._connected() as session, session.transaction():
             claimed = await outbox.claim_effects(session, limit, self._worker_id, lease)
-            return await with_standings(session, self._keyring, claimed)
+            standing = await with_standings(session, self._keyring, claimed)
+            await session.commit()
+        return standing
 
     async def postpone_effect(
         self, effect_id: UUID, due_in: timedelta, error: Mapping[str, object]

@@ -10,7 +10,7 @@ import pytest
 from state.effect import Answer, Claimed, Effect
 from state.postgres.outbox import CLAIM
 from state.postgres.store import PostgresStore
-from state.turn import Moved, Withdrawn
+from state.turn import Moved, Unavailable, Withdrawn
 from tests.stored import AT, connected, effect, email, new_contact, rows, save, until_blocked
 
 LEASE = timedelta(minutes=1)
@@ -59,6 +59,27 @@ async def test_a_claim_ends_with_its_lease(store: PostgresStore, other: Postgres
     (second,) = await other.claim_effects(10, LEASE)
     assert (first.attempts, second.attempts, second.was_unsure) == (1, 2, True)
     assert await store.claim_effects(10, LEASE) == []
+
+
+async def test_a_claim_that_reached_nobody_claims_nothing(
+    store: PostgresStore, other: PostgresStore, database: str
+) -> None:
+    """F3: whoever is cut off while it claims has sent nothing, so nothing waits or is unsure."""
+    await outgoing_effects(store, 1)
+    cut = "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'"
+    async with connected(database) as holder, holder.transaction():
+        await holder.execute("lock table contacts in access exclusive mode")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(claim_in_vain(store))
+            await until_blocked(database)
+            await rows(database, f"{cut} and datname = current_database()")
+    (claimed,) = await other.claim_effects(10, LEASE)
+    assert (claimed.attempts, claimed.was_unsure) == (1, False)
+
+
+async def claim_in_vain(store: PostgresStore) -> None:
+    with pytest.raises(Unavailable):
+        await store.claim_effects(10, LEASE)
 
 
 async def test_an_effect_is_postponed_by_who_holds_it(

@@ -114,6 +114,7 @@ def look_back(
     the match that closes it, if any: then nothing that comes after it was looked at.
 
     `among` are the only contacts' numbers whose events count, where a merge brought them (I3).
+    However long it has been parked, none is seen that is older than 35 days by now.
 
     Raises:
         NeedsLookBack: the stored events were not read yet.
@@ -180,11 +181,12 @@ def _candidates(
     world: World, run: Run, waiting: Waiting, among: Collection[int] | None
 ) -> list[StoredEvent]:
     """Return the stored events of the wait's names, the oldest V first."""
+    farthest = world.now - LOOK_BACK_MAX
     found = [
         event
         for name in names_of(world.version_of(run), waiting.step_key)
         for event in world.stored_events(needs_of(world, run, waiting, name))
-        if among is None or event.contact_id in among
+        if event.v >= farthest and (among is None or event.contact_id in among)
     ]
     return sorted(found, key=lambda event: (event.v, event.coordinates))
 

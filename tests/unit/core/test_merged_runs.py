@@ -67,6 +67,17 @@ def test_a_merge_does_not_wake_by_what_came_before_the_floor_or_after_the_deadli
     assert scene.run.activity == "waiting"
 
 
+@pytest.mark.parametrize(("age", "reason"), [(34, "completed_end"), (36, None)])
+def test_a_merge_looks_back_no_farther_than_any_wait(age, reason):
+    """I3, W2: at most 35 days, however long the wait has been parked; older events may be gone."""
+    scene = Scene(line(wait("w", "answer", timeout="60 days"), *WAITING["steps"][2:]))
+    scene.decide(event("go", anonymous_id="a"))
+    scene.decide(event("answer", ahead(days=1), email="b@x.io"))
+    scene.at(ahead(days=1 + age))
+    met(scene, email="b@x.io", anonymous_id="a")
+    assert scene.run.reason == reason
+
+
 def test_merged_history_starts_nothing():
     """I3: a trigger of the other side that was refused or had no automation then stays so."""
     scene = Scene(

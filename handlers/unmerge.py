@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -36,7 +37,8 @@ def apply_unmerge(world: World, asked: UndoMerge) -> None:
     survivor = world.contact(asked.contact_id)
     runs = world.active_runs(survivor.contact_id)
     undo = record.merge.undo
-    if undo is None or refuses_unmerge(record, survivor, runs.values()) is not None:
+    since = world.now - world.rules.memory
+    if undo is None or refuses_unmerge(record, survivor, runs.values(), since) is not None:
         return
     back = links_back(undo, survivor)
     world.people.part(asked.contact_id, asked.merged, back, undo.absorbed)
@@ -51,23 +53,45 @@ def apply_unmerge(world: World, asked: UndoMerge) -> None:
     _audit(world, asked, len(back), len(moved))
 
 
-def refuses_unmerge(record: MergeRecord, survivor: Contact, active: Collection[Run]) -> str | None:
+def refuses_unmerge(
+    record: MergeRecord, survivor: Contact, active: Collection[Run], remembered_since: datetime
+) -> str | None:
     """Return why a merge cannot be taken back, None if it can.
 
     `survivor` and its `active` runs are as of now. What came with the merge in its very turn counts
-    as since, because nothing tells whether it came before.
+    as since, because nothing tells whether it came before. What happened before
+    `remembered_since` may have been dropped (rule O5), and would be missed here.
     """
-    merge, undo = record.merge, record.merge.undo
+    over, undo = _is_over(record, survivor), record.merge.undo
+    if over is not None:
+        return over
+    if undo is None:
+        return "what it took to undo it has been erased"
+    if record.merge.merged_at < remembered_since:
+        at = moment_text(record.merge.merged_at)
+        return f"what has happened since {at} may not be kept any more"
+    return _has_mixed(record, undo, survivor, active)
+
+
+def _is_over(record: MergeRecord, survivor: Contact) -> str | None:
+    """Return what has become of the merge itself, or of its survivor as a whole."""
+    merge = record.merge
     if merge.undone_at is not None:
         return f"it was undone already, at {moment_text(merge.undone_at)} by {merge.undone_by}"
     if survivor.deleted_at is not None:
         return "the person was deleted since"
-    if undo is None:
-        return "what it took to undo it has been erased"
     if record.later is not None:
         return f"merge {record.later} came later: undo that one first"
     if survivor.contact_id != merge.survivor:
         return f"its survivor has become {contact_uuid(survivor.contact_id)} by a merge since"
+    return None
+
+
+def _has_mixed(
+    record: MergeRecord, undo: Undo, survivor: Contact, active: Collection[Run]
+) -> str | None:
+    """Return what may be either's of all that has happened to the one person."""
+    merge = record.merge
     if undo.decided_runs:
         return f"the merge itself ended or moved run {undo.decided_runs[0]}"
     if record.event is not None:

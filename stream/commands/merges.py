@@ -11,6 +11,7 @@ from stream.operator import who_operates
 from stream.trouble import FAILED, MISUSED, Trouble
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from state.contact import Contact
@@ -82,11 +83,12 @@ def unmerge(
 
 
 class _Found(NamedTuple):
-    """A merge as it stands, its survivor, and the survivor's active runs."""
+    """A merge as it stands, its survivor, whose active runs, and since when all is remembered."""
 
     record: MergeRecord
     survivor: Contact
     runs: list[Run]
+    remembered_since: datetime
 
 
 async def _listed(contact: str | None, limit: int) -> list[LoggedMerge]:
@@ -122,9 +124,11 @@ async def _undone(merge_id: UUID, why: str, *, is_dry: bool) -> dict[str, Any]:
 
 
 async def _found(config: Settings, merge_id: UUID) -> _Found:
+    from state.postgres.marks import database_now
     from state.postgres.reading_contacts import load_contact
     from state.postgres.runs import load_runs
     from state.postgres.unmerging import load_records
+    from stream.service import rules_of
 
     async with access.tables(config) as session:
         record = (await load_records(session, [merge_id])).get(merge_id)
@@ -132,14 +136,15 @@ async def _found(config: Settings, merge_id: UUID) -> _Found:
         if record is None or survivor is None:
             raise Trouble(f"there is no merge {merge_id}: `waitline contacts merges` lists them")
         runs = await load_runs(session, [survivor.contact_id])
-    return _Found(record, survivor, runs.get(survivor.contact_id, []))
+        since = await database_now(session) - rules_of(config).memory
+    return _Found(record, survivor, runs.get(survivor.contact_id, []), since)
 
 
 def _judged(found: _Found) -> dict[str, Any]:
     from handlers.unmerge import links_back, refuses_unmerge, runs_back
 
-    record, survivor, runs = found
-    refused = refuses_unmerge(record, survivor, runs)
+    record, survivor, runs, since = found
+    refused = refuses_unmerge(record, survivor, runs, since)
     undo = record.merge.undo if refused is None else None
     links = () if undo is None else links_back(undo, survivor)
     moved = [] if undo is None else runs_back(undo, runs)

@@ -135,7 +135,8 @@ def _encoded(text: str) -> str:
 
     No character but printable ASCII comes out of it, so no text can begin a header of its own.
     """
-    if _PLAIN.fullmatch(text) and "=?" not in text:
+    # A space at an end is taken off by whoever reads a header that is written plain.
+    if _PLAIN.fullmatch(text) and "=?" not in text and text == text.strip():
         lines = wrap(text, PLAIN_MAX, break_long_words=False, break_on_hyphens=False)
         if " ".join(lines) == text and all(len(line) <= PLAIN_MAX for line in lines):
             return "\r\n ".join(lines)

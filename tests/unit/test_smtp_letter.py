@@ -75,6 +75,7 @@ def test_what_is_not_one_address_is_refused(text: str) -> None:
 
 @given(subject=texts, name=texts)
 @example(subject="=?utf-8?q?x?=", name='"Eve" <eve@example.com>, Ann')
+@example(subject=" 0", name="0 ")
 @example(subject=" led  and trailed ", name="a\\")
 @example(subject="word " * 40 + "x" * 900, name="Ü, B <eve@example.com>, " + "d" * 200)
 @example(subject="🎉" * 100, name="x\u2028Bcc: eve@example.com")

@@ -1,6 +1,7 @@
 """A merge taken back: all of it goes back, or nothing where the histories have mixed."""
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -9,7 +10,7 @@ from handlers.unmerge import UndoMerge, refuses_unmerge
 from state.contact import contact_uuid
 from state.event import Identifier
 from state.turn import Changes
-from tests.kit import Scene, ahead, contact_event, event, line, wait
+from tests.kit import NOW, Scene, ahead, contact_event, event, line, wait
 from tests.people import WAITING, met
 from tests.simulation.people import merge_record
 
@@ -53,7 +54,8 @@ def refused(scene: Scene, merge_id: UUID | None = None) -> str:
     record = merge_record(scene.tables, merge.merge_id)
     home = scene.tables.merged.get(merge.survivor, merge.survivor)
     active = [run for run in scene.tables.runs.values() if run.contact_id == home]
-    why = refuses_unmerge(record, scene.tables.contacts[home], active)
+    since = scene.now - scene.rules.memory
+    why = refuses_unmerge(record, scene.tables.contacts[home], active, since)
     assert why is not None
     return why
 
@@ -270,7 +272,18 @@ def test_a_merge_whose_payload_was_erased_stays():
     record = merge_record(scene.tables, merge_of(scene))
     erased = replace(record, merge=replace(record.merge, undo=None))
     survivor = scene.tables.contacts[record.merge.survivor]
-    assert refuses_unmerge(erased, survivor, ()) == "what it took to undo it has been erased"
+    why = refuses_unmerge(erased, survivor, (), NOW - scene.rules.memory)
+    assert why == "what it took to undo it has been erased"
+
+
+def test_a_merge_from_beyond_what_is_remembered_stays():
+    """I3, O5: what mixed the histories may have been dropped since."""
+    scene = merged()
+    merged_at = scene.tables.merges[merge_of(scene)].merged_at
+    scene.at(merged_at + scene.rules.memory + timedelta(microseconds=1))
+    assert "may not be kept any more" in refused(scene)
+    undo(scene.at(merged_at + scene.rules.memory))
+    assert scene.contact("a", "anonymous_id") != scene.contact("b@x.io")
 
 
 def test_a_merge_that_nobody_knows_changes_nothing():

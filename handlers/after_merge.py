@@ -24,22 +24,48 @@ def follow_merges(sighting: Sighting) -> None:
     """Move the runs of those whom this event has merged, and let history find them (rule I3).
 
     Merged history starts nothing: triggers are not judged again. What the other side's events end
-    or resume is as if they had come by this contact from the beginning.
+    or resume is as if they had come by this contact from the beginning. One event may bring
+    several together, and even a survivor to another one: its merges follow one upon the other.
     """
+    if not sighting.joined:
+        return
     world = sighting.world
+    parts = _moved_home(world, sighting.joined)
+    world.require(_needs(world, [run for part in parts.values() for run in part]))
     for joined in sighting.joined:
-        survivor, merged = joined.survivor.contact_id, joined.merged.contact_id
-        ours = list(world.active_runs(survivor).values())
-        theirs = world.move_runs(merged, survivor)
-        world.require(_needs(world, [*ours, *theirs]))
-        decided = [
-            *_end_duplicates(world, ours, theirs),
-            *_look_back(world, ours, _numbers(joined.merged)),
-            *_look_back(world, theirs, _numbers(joined.survivor)),
-        ]
+        kept, gone = joined.survivor.contact_id, joined.merged.contact_id
+        ours, theirs = _active(world, parts[kept]), _active(world, parts[gone])
+        decided = _decide(world, joined, ours, theirs)
+        parts[kept] = [*ours, *theirs]
         moved = tuple(sorted(run.run_id for run in theirs))
         world.changes.merges.append(_logged(sighting, joined, moved, tuple(sorted(decided))))
     sighting.joined.clear()
+
+
+def _moved_home(world: World, merges: Sequence[Joined]) -> dict[int, list[Run]]:
+    """Let whom all of them have become have their active runs; return these by whose they were."""
+    home = world.people.home_of(merges[0].survivor.contact_id)
+    parts = {home: list(world.active_runs(home).values())}
+    for joined in merges:
+        for contact in (joined.survivor, joined.merged):
+            if contact.contact_id not in parts:
+                parts[contact.contact_id] = world.move_runs(contact.contact_id, home)
+    return parts
+
+
+def _active(world: World, runs: Sequence[Run]) -> list[Run]:
+    """Return those of these runs that are still active, as they stand now."""
+    active = [world.active_runs(run.contact_id).get(run.run_id) for run in runs]
+    return [run for run in active if run is not None]
+
+
+def _decide(world: World, joined: Joined, ours: Sequence[Run], theirs: Sequence[Run]) -> list[UUID]:
+    """Return the runs of either side that this merge ends or resumes."""
+    return [
+        *_end_duplicates(world, ours, theirs),
+        *_look_back(world, ours, _numbers(joined.merged)),
+        *_look_back(world, theirs, _numbers(joined.survivor)),
+    ]
 
 
 def _numbers(contact: Contact) -> frozenset[int]:

@@ -129,6 +129,57 @@ def test_a_late_event_is_shown_on_a_moved_wait():
     assert late.match.verdict == "late_arrival"
 
 
+# --- several at once ------------------------------------------------------------------------------
+
+PHONE, MAIL, COOKIE = {"phone": "+49123456"}, {"email": "b@x.io"}, {"anonymous_id": "a"}
+
+
+def three(document=WAITING, *, chained: bool, **payload: object) -> Scene:
+    """Return a scene of three with a run each, of whom the first two become the third one.
+
+    Chained, the second survives the first and then becomes the third; else the first survives both.
+    """
+    scene = Scene(document)
+    for second, named in enumerate((PHONE, MAIL, COOKIE)):
+        scene.at(ago(minutes=9 - second)).decide(event("go", scene.now, payload=payload, **named))
+    strongest = COOKIE if chained else MAIL
+    said = contact_event("created", scene.now, payload={"external_id": "u"}, **strongest)
+    scene.decide(said)
+    return scene.at(NOW)
+
+
+@pytest.mark.parametrize("chained", [True, False])
+def test_one_event_may_bring_three_together(chained):
+    """I3: even a survivor that becomes another one hands all runs on, its new ones too."""
+    scene = three(chained=chained)
+    changes = met(scene, **PHONE, **MAIL, **COOKIE)
+    home = scene.contact("u", "external_id")
+    assert {run.contact_id for run in scene.runs} == {home}
+    assert [len(merge.moved_runs) for merge in changes.merges] == ([1, 2] if chained else [1, 1])
+    scene.decide(event("answer", NOW, **PHONE))
+    assert [run.reason for run in scene.runs] == ["completed_end"] * 3
+
+
+@pytest.mark.parametrize("chained", [True, False])
+@pytest.mark.parametrize("named", [PHONE, MAIL, COOKIE])
+def test_each_of_three_is_woken_by_the_history_of_every_other(chained, named):
+    """I3, W2: whoever's the answer was, and in whatever order they became one; in one round."""
+    scene = three(line(wait("w", "answer"), delay("d", "1 day")), chained=chained)
+    scene.decide(event("answer", NOW, **named))
+    assert sorted(run.activity for run in scene.runs) == ["delayed", "waiting", "waiting"]
+    met(scene, **PHONE, **MAIL, **COOKIE)
+    assert [run.activity for run in scene.runs] == ["delayed"] * 3
+    assert len(scene.asked) == 1
+
+
+@pytest.mark.parametrize("chained", [True, False])
+def test_of_three_runs_that_exclude_each_other_the_oldest_stays(chained):
+    """I3, R2: over all merges of the event."""
+    scene = three(line(wait("w", "answer"), reentry="one_active"), chained=chained)
+    met(scene, **PHONE, **MAIL, **COOKIE)
+    assert [run.reason for run in scene.runs] == [None, "merged_duplicate", "merged_duplicate"]
+
+
 # --- once-only runs -------------------------------------------------------------------------------
 
 

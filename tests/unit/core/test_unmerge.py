@@ -125,6 +125,23 @@ def test_whom_the_merged_one_had_absorbed_follows_it():
     assert scene.contact("a", "anonymous_id") == scene.contact("b@x.io") == merge.merged.contact_id
 
 
+def test_merges_of_one_event_are_undone_one_after_the_other():
+    """I3: a survivor that has become another one had the runs of whom it survived with it."""
+    scene = Scene(WAITING)
+    named = ({"phone": "+49123456"}, BY_EMAIL, BY_COOKIE)
+    for second, one in enumerate(named):
+        scene.at(ahead(seconds=second)).decide(event("go", scene.now, **one))
+    scene.decide(contact_event("created", scene.now, payload={"external_id": "u"}, **BY_COOKIE))
+    before = [run.contact_id for run in scene.runs]
+    met(scene.at(MERGED_AT), **{kind: value for one in named for kind, value in one.items()})
+    first, second = scene.tables.merges
+    assert f"merge {second} came later" in refused(scene.at(LATER), first)
+    undo(scene, second)
+    assert len({run.contact_id for run in scene.runs}) == 2
+    undo(scene, first)
+    assert [run.contact_id for run in scene.runs] == before
+
+
 def test_what_came_to_the_survivor_since_stays_there():
     """I3: an identifier that was linked after the merge, and one that was released."""
     scene = merged()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from handlers.advance import end_early, resume_closed
+from handlers.exits import exit_by_history, exit_needs
 from handlers.guard import guarded
 from handlers.match import parked_order
 from handlers.merge import Joined
@@ -60,12 +61,17 @@ def _active(world: World, runs: Sequence[Run]) -> list[Run]:
 
 
 def _decide(world: World, joined: Joined, ours: Sequence[Run], theirs: Sequence[Run]) -> list[UUID]:
-    """Return the runs of either side that this merge ends or resumes."""
-    return [
-        *_end_duplicates(world, ours, theirs),
-        *_look_back(world, ours, _numbers(joined.merged)),
-        *_look_back(world, theirs, _numbers(joined.survivor)),
+    """Return the runs of either side that this merge ends or resumes.
+
+    Exits come first: they beat waits (rule D2), and what they end excludes no other run any more.
+    """
+    sides = (ours, _numbers(joined.merged)), (theirs, _numbers(joined.survivor))
+    exited = [
+        run.run_id for runs, others in sides for run in runs if exit_by_history(world, run, others)
     ]
+    duplicates = _end_duplicates(world, _active(world, ours), _active(world, theirs))
+    resumed = (run_id for runs, others in sides for run_id in _look_back(world, runs, others))
+    return [*exited, *duplicates, *resumed]
 
 
 def _numbers(contact: Contact) -> frozenset[int]:
@@ -142,11 +148,12 @@ def _look_back(world: World, runs: Sequence[Run], others: Collection[int]) -> It
 
 
 def _needs(world: World, runs: Sequence[Run]) -> list[Need]:
-    """Return every look-back of these runs' waits, so that all are read in one round."""
-    return [
+    """Return every look-back of these runs' waits and exits, so that all are read in one round."""
+    waits = [
         need
         for run in runs
         if isinstance(run.parked, Waiting)
         for name in names_of(world.version_of(run), run.parked.step_key)
         for need in needs_of(world, run, run.parked, name)
     ]
+    return [*waits, *(need for run in runs for need in exit_needs(world, run))]

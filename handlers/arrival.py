@@ -10,7 +10,7 @@ from handlers.advance import begin
 from handlers.after_merge import follow_merges
 from handlers.dedupe import is_dropped, is_past_memory, set_aside
 from handlers.deletion import apply_deletion, is_deletion, is_dropped_as_erased
-from handlers.exits import EarlyExit, early_exit, exit_runs
+from handlers.exits import StoredExit, early_exit, exit_runs
 from handlers.guard import guarded
 from handlers.identify import Identity, identify
 from handlers.match import apply_hit, match_waits, note_late_arrivals
@@ -117,7 +117,7 @@ def _start(
         world.put_run(begin(world, run))
 
 
-def _end_before_start(world: World, run: Run, early: EarlyExit, findings: Findings) -> None:
+def _end_before_start(world: World, run: Run, early: StoredExit, findings: Findings) -> None:
     """Record a run that an event before its trigger had ended: it executes nothing (rule S3).
 
     It does not count as an entry: `once` and `after` keep people from getting the same thing twice,

@@ -1,27 +1,31 @@
-"""Exit rules: what ends a run at once, and what had ended it before it began (rule S3)."""
+"""Exit rules: what ends a run at once, before it began, or when two become one (S3, I3)."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from handlers.advance import end_early
 from handlers.evaluate import Verdict, evaluate
 from handlers.match import parked_order
+from handlers.receipt import add_deferred_exit
 from handlers.waits import names_of, needs_for, scope_of
-from handlers.world import Findings, World
+from handlers.world import LOOK_BACK_MAX, Findings, World
 from state.automation import Exit, Version
 from state.evidence import Check, Finding
+from state.history import exit_entry
 from state.run import Reason, Run
-from state.turn import StoredEvent
+from state.turn import Need, StoredEvent
 
 #: What an exit rule without a filter says of every event of its name.
 _HOLDS = Verdict(True)
 
 
-class EarlyExit(NamedTuple):
-    """An event that fulfilled an exit rule of a run before the run's trigger was processed."""
+class StoredExit(NamedTuple):
+    """An event that came earlier and fulfils an exit rule of a run, and why."""
 
     event: StoredEvent
+    rule: Exit
     values: tuple[Check, ...]
 
 
@@ -34,8 +38,7 @@ def exit_runs(world: World, event: StoredEvent, findings: Findings) -> None:
             verdict = _judge(world, run, rule, event)
             if verdict.holds:
                 findings.append(Finding("exit", "exited", run.automation_id, run.run_id))
-                reason: Reason = "exited_goal" if rule.is_goal else "exited_rule"
-                world.put_run(end_early(world, run, reason))
+                _end(world, run, rule, event)
                 break
             findings.append(
                 Finding(
@@ -44,7 +47,40 @@ def exit_runs(world: World, event: StoredEvent, findings: Findings) -> None:
             )
 
 
-def early_exit(world: World, run: Run) -> EarlyExit | None:
+def exit_by_history(world: World, run: Run, others: Collection[int]) -> bool:
+    """End a run that the other side of a merge had fulfilled an exit rule of (rules S3, I3).
+
+    `others` are the other side's numbers. As for waits, nothing is seen that is older than 35 days
+    by now. Return whether it was ended.
+
+    Raises:
+        NeedsLookBack: the stored events were not read yet.
+    """
+    names, farthest = _exit_names(world.version_of(run)), world.now - LOOK_BACK_MAX
+    if not names:
+        return False
+    found = [
+        event
+        for event in _stored_since(world, run, names)
+        if event.contact_id in others and event.v >= farthest
+    ]
+    stored = _oldest_fulfilled(world, run, found)
+    if stored is None:
+        return False
+    ended = _end(world, run, stored.rule, stored.event)
+    add_deferred_exit(world, ended, stored.event)
+    return True
+
+
+def exit_needs(world: World, run: Run) -> list[Need]:
+    """Return the look-backs of a run's exit rules at a merge; nothing where it has none."""
+    names = _exit_names(world.version_of(run))
+    if not names:
+        return []
+    return needs_for(world, run.contact_id, run.trigger.v, names[0], frozenset(names))
+
+
+def early_exit(world: World, run: Run) -> StoredExit | None:
     """Return the stored event, the oldest V first, that ended a run before it began (rule S3).
 
     That is one with V >= the trigger's V, without slack, that was processed before the trigger; it
@@ -53,10 +89,33 @@ def early_exit(world: World, run: Run) -> EarlyExit | None:
     Raises:
         NeedsLookBack: the stored events were not read yet.
     """
-    version = world.version_of(run)
-    names = sorted({rule.event_name for rule in version.exits})
-    others = _names_looked_for(world, run) if names else frozenset()
-    found = [
+    names = _exit_names(world.version_of(run))
+    if not names:
+        return None
+    events = _stored_since(world, run, names, _names_looked_for(world, run))
+    return _oldest_fulfilled(world, run, events)
+
+
+def _end(world: World, run: Run, rule: Exit, event: StoredEvent) -> Run:
+    """End a run by an event that fulfils this exit rule of it, and keep which one it was (R4)."""
+    reason: Reason = "exited_goal" if rule.is_goal else "exited_rule"
+    ended = end_early(world, run.noting(exit_entry(event)), reason)
+    world.put_run(ended)
+    return ended
+
+
+def _exit_names(version: Version) -> list[str]:
+    return sorted({rule.event_name for rule in version.exits})
+
+
+def _stored_since(
+    world: World, run: Run, names: Collection[str], others: frozenset[str] = frozenset()
+) -> list[StoredEvent]:
+    """Return the person's stored events of these names that the run may exit on.
+
+    `others` are names that may be asked for next: all are read at once.
+    """
+    return [
         event
         for name in names
         for event in world.stored_events(
@@ -64,11 +123,16 @@ def early_exit(world: World, run: Run) -> EarlyExit | None:
         )
         if _may_exit(run, event)
     ]
-    for event in sorted(found, key=lambda each: (each.v, each.coordinates)):
+
+
+def _oldest_fulfilled(world: World, run: Run, events: Collection[StoredEvent]) -> StoredExit | None:
+    """Return the first of these events, by V, that fulfils an exit rule of the run."""
+    version = world.version_of(run)
+    for event in sorted(events, key=lambda each: (each.v, each.coordinates)):
         for rule in _rules_for(version, event):
             verdict = _judge(world, run, rule, event)
             if verdict.holds:
-                return EarlyExit(event, verdict.checks)
+                return StoredExit(event, rule, verdict.checks)
     return None
 
 

@@ -37,6 +37,12 @@ def add_deferred_receipt(
         world.changes.receipts.append(_receipt(world, event, run.contact_id, [done], []))
 
 
+def add_deferred_exit(world: World, ended: Run, event: StoredEvent) -> None:
+    """Add the receipt of an event of an earlier turn by which a run is ended only now (I3, S3)."""
+    done = Finding("exit", "exited", ended.automation_id, ended.run_id, reason="look_back")
+    world.changes.receipts.append(_receipt(world, event, ended.contact_id, [done], [ended]))
+
+
 def _receipt(
     world: World,
     event: StoredEvent | ArmMet,

@@ -52,10 +52,12 @@ def run_record(stored: StoredRun, version: Version) -> dict[str, object]:
     entries = [*json.loads(f"[{run.past}]"), *run.fresh]
     executed = [entry["step"] for entry in entries if "step" in entry]
     waits = [entry["wait"] for entry in entries if "wait" in entry]
+    exits = [entry["exit"] for entry in entries if "exit" in entry]
     if isinstance(run.parked, Waiting):
         waits.append(_open_wait(run.parked, version))
     return {
         **_head(stored),
+        "ended_by": exits[-1] if exits else None,
         "steps": _steps(stored, version, executed),
         "waits": [_wait(wait, stored.late) for wait in waits],
         "messages": [_message(message) for message in stored.messages],

@@ -67,18 +67,19 @@ def spanning_versions(catalogue: Catalogue) -> list[Version]:
 
 
 def reach(judge: Judge, runs: LiveRuns) -> datetime | None:
-    """Return the oldest V that these runs may still ask for, None if no wait lies ahead of them.
+    """Return the oldest V that these runs may still ask for, None if they ask for nothing more.
 
     A wait counts from the run's start, or a span back from its entering, which is now or later; and
-    a merge lets an open one look again, from the floor it has (rules W2, I3).
+    a merge lets an open one look again, from the floor it has (rules W2, I3). It lets exit rules
+    look as well, wherever the run stands, back to its start (rule S3).
     """
     version = judge.catalogue.versions.get((runs.automation_id, runs.version))
     if version is None:  # a version this code cannot name may look back as far as any
         return judge.horizon
     ahead = [key for key in _steps_ahead(version, runs.step_key) if key in version.arms]
-    if not ahead:
+    if not ahead and not version.exits:
         return None
-    span = max(_span(version, key) for key in ahead)
+    span = max((_span(version, key) for key in ahead), default=_NONE)
     counted_from = min(runs.looks_back_to, judge.now - span)
     return max(counted_from - judge.slack, judge.horizon)
 

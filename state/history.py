@@ -1,4 +1,4 @@
-"""The entries of a run's history: one for each finished step and each closed wait (rule R4)."""
+"""The entries of a run's history: finished steps, closed waits, and what ended it (rule R4)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def wait_entry(
             "opened_at": moment_text(waiting.entered_at),
             "closed_at": None if closed_at is None else moment_text(closed_at),
             "outcome_branch": end.get("branch"),
-            "resumed_by_event": None if event is None else resumed_by(event),
+            "resumed_by_event": None if event is None else named(event),
             "floor": moment_text(waiting.floor),
             "lookback_truncated": waiting.is_truncated,
             "held_for_lag": waiting.is_held,
@@ -84,24 +84,29 @@ def wait_entry(
     }
 
 
+def exit_entry(event: StoredEvent) -> dict[str, object]:
+    """Return the history entry that names the event by which a run was ended (rules S3, R4)."""
+    return {"exit": named(event)}
+
+
 def _kept_event(waiting: Waiting) -> dict[str, object] | None:
     """Return the event that a wait kept while its automation was paused, and since when (T3)."""
     if waiting.kept_at is None:
         return None
-    return resumed_by(waiting.met[-1]) | {"kept_at": moment_text(waiting.kept_at)}
+    return named(waiting.met[-1]) | {"kept_at": moment_text(waiting.kept_at)}
 
 
 def _arms(waiting: Waiting, arms: Sequence[Arm]) -> list[dict[str, object]]:
     """Return the arms of a wait in declared order, each with the event that met it, if any."""
-    met = {one.place: resumed_by(one) for one in waiting.met}
+    met = {one.place: named(one) for one in waiting.met}
     return [
         {"event": arm.event_name, "branch": arm.branch, "met_by": met.get(arm.place)}
         for arm in arms
     ]
 
 
-def resumed_by(event: StoredEvent | ArmMet) -> dict[str, object]:
-    """Return how a wait names the event that closed it, or an arm of it."""
+def named(event: StoredEvent | ArmMet) -> dict[str, object]:
+    """Return how an entry names the event that did something: ended a run, or met an arm."""
     return {
         "id": event.id,
         "event": event.name,

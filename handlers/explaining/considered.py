@@ -10,6 +10,7 @@ from uuid import UUID
 from handlers.explaining.hindsight import (
     ALREADY_MET,
     RunView,
+    ended_at_a_merge,
     ended_before_start,
     judged_again,
     met_by_others,
@@ -84,7 +85,7 @@ def consider(
             case _:  # who is who is told apart
                 pass
     found.waits.extend(judge.in_hindsight(found.waits))
-    found.exits.extend(judge.exits_in_hindsight())
+    found.exits.extend(judge.exits_in_hindsight(found.exits))
     return found
 
 
@@ -163,9 +164,12 @@ class _Judge:
             known = frozenset(one["step_key"] for one in noted if one["run_id"] == str(run_id))
             yield from judged_again(self._event, view, self._contact, known)
 
-    def exits_in_hindsight(self) -> Iterator[Document]:
-        for view in self._runs.values():
-            yield from ended_before_start(self._event, view, self._contact)
+    def exits_in_hindsight(self, noted: list[Document]) -> Iterator[Document]:
+        known = {one["run_id"] for one in noted}
+        for run_id, view in self._runs.items():
+            if str(run_id) not in known:
+                yield from ended_before_start(self._event, view, self._contact)
+                yield from ended_at_a_merge(self._event, view, self._contact)
 
     def _view(self, run_id: str | None) -> RunView | None:
         return None if run_id is None else self._runs.get(UUID(run_id))

@@ -1,7 +1,7 @@
 """What waits have to say of an event although nothing was noted: judged again afterwards (O3).
 
 A wait that is opened after the event came looks back for it; what it refuses then leaves no
-finding. Nor does a wait that was closed before the event came.
+finding. Nor does a wait that was closed before the event came, nor a run that a merge ended by it.
 """
 
 from __future__ import annotations
@@ -73,6 +73,28 @@ def ended_before_start(
             "verdict": "exited",
             "reason": f"its trigger {run.trigger.id} came after this event, so it never began",
             "values": trace.checks,
+            "automation": view.stored.version.name,
+        }
+
+
+def ended_at_a_merge(
+    event: EventRow, view: RunView, contact: Mapping[str, object]
+) -> Iterator[Document]:
+    """Yield what an event did to a run of somebody who turned out to be the same person (I3, S3).
+
+    It had come under another number, and the run names it as what ended it.
+    """
+    run = view.stored.run
+    ended_by: Any = run_record(view.stored, view.version)["ended_by"]
+    if run.completed_at is None or run.reason not in ("exited_rule", "exited_goal"):
+        return
+    if _is_named_in(ended_by, event):
+        at = moment_text(run.completed_at)
+        yield {
+            "run_id": str(run.run_id),
+            "verdict": "exited",
+            "reason": f"found by look-back when its contact was merged, {at}",
+            "values": exit_trace(view.version, run, event, contact).checks,
             "automation": view.stored.version.name,
         }
 

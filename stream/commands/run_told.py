@@ -49,8 +49,7 @@ def tell_run(run: Document, home: str) -> None:
         "contact": f"{run['contact_id']}{merged}",
         "known by": f"{run['resolved_identity_type']} {run['resolved_identity_value']}, "
         f"{run['resolved_identity_path']}",
-        "started by": f"{event['event']} {event['id']}, "
-        f"{event['topic']}/{event['partition']}/{event['offset']}",
+        "started by": _event_text(event),
         "occurred": terminal.instant(event["occurred_at"]),
         "started": terminal.instant(run["started_at"]),
         **_pause(run),
@@ -58,6 +57,8 @@ def tell_run(run: Document, home: str) -> None:
     }
     if run["ended_reason"] is not None:
         facts["why"] = _ENDINGS[run["ended_reason"]]
+    if run["ended_by"] is not None:
+        facts["ended by"] = _event_text(run["ended_by"])
     for name in ("retried_from", "retried_as"):
         if run[name] is not None:
             facts[name.replace("_", " ")] = run[name]
@@ -69,6 +70,11 @@ def tell_run(run: Document, home: str) -> None:
     _tell_waits(run["waits"])
     _tell_messages(run["messages"])
     _tell_actions(run["actions"])
+
+
+def _event_text(event: Document) -> str:
+    place = f"{event['topic']}/{event['partition']}/{event['offset']}"
+    return f"{event['event']} {event['id']}, {place}"
 
 
 def _pause(run: Document) -> dict[str, object]:

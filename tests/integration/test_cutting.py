@@ -89,6 +89,9 @@ async def test_batches_of_1_2_7_and_1000_end_in_the_same_state(
     first = states[0]
     reasons = Counter(run["reason"] for run in first["runs_done"])
     assert min(reasons[each] for each in ("completed_no_branch", "exited_rule")) > 10
+    exited = {run["run_id"] for run in first["runs_done"] if run["reason"] == "exited_rule"}
+    decided = [run for merge in first["merges"] for run in merge["undo"]["decided_runs"]]
+    assert exited.intersection(decided), "no merge has exited a run"
     assert all(first[table] for table in TABLES if table != "closed_waits")
     for size, state in zip(CUTS, states, strict=True):
         for table in TABLES:

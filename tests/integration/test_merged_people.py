@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,10 +20,10 @@ BY_COOKIE, BY_EMAIL = {"anonymous_id": "cookie-1"}, {"email": "ann@example.com"}
 
 
 @asynccontextmanager
-async def opened(database: str, folder: Path) -> AsyncIterator[tuple[Door, Log]]:
+async def opened(database: str, folder: Path, **drawn: object) -> AsyncIterator[tuple[Door, Log]]:
     """Open a door with an automation that waits, and a log that begins after its enabling."""
     async with open_door(database, "one", (EVENTS, 0), (CONTACTS, 0), folder=folder) as door:
-        await publish_version(door.store, waiting())
+        await publish_version(door.store, waiting() | drawn)
         yield door, Log()
 
 
@@ -93,6 +94,34 @@ async def test_an_event_is_explained_by_the_waits_of_whom_its_contact_became(
         await met(door, log)
     told = await operate(database, "explain", "answer-1", "--source", EVENTS, "--json")
     assert told.document["verdict"] == "before_window", told.out
+
+
+async def test_an_exit_that_came_by_the_other_name_ends_a_run_at_the_merge(
+    database: str, tmp_path: Path
+) -> None:
+    """I3, S3, O3: the run says by which event, that event which run; the merge is not undone."""
+    async with opened(database, tmp_path, exit=[{"event": "refund"}]) as (door, log):
+        await door.feed([log.add("go", id="go-1", **BY_COOKIE)])
+        await door.feed([log.add("refund", id="refund-1", **BY_EMAIL)])
+        await met(door, log)
+    ((run_id,),) = await rows(database, "select run_id from runs_done")
+    run = (await operate(database, "runs", "show", str(run_id), "--json")).document
+    assert (run["ended_reason"], run["ended_by"]["id"]) == ("exited_rule", "refund-1")
+    assert run["waits"][0]["status"] == "cancelled"
+    shown = await operate(database, "runs", "show", str(run_id))
+    assert "refund refund-1, events/0/1" in shown.out
+    told = await operate(database, "explain", "refund-1", "--source", EVENTS, "--json")
+    assert (told.document["verdict"], told.document["exits"][0]["run_id"]) == (
+        "exited",
+        str(run_id),
+    )
+    receipts = 'select unnest("values") from kafka_outbox where topic = $1'
+    said = [json.loads(text) for (text,) in await rows(database, receipts, "receipts")]
+    assert [one["event_id"] for one in said][-1] == "refund-1"
+    (merge,) = (await operate(database, "contacts", "merges", "--json")).document
+    assert merge["runs_decided"] == [str(run_id)]
+    undo = await operate(database, "contacts", "unmerge", merge["id"], "--why", "a shared tablet")
+    assert (undo.code, f"ended or moved run {run_id}" in undo.out) == (1, True)
 
 
 # --- undoing --------------------------------------------------------------------------------------

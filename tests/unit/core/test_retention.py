@@ -104,6 +104,16 @@ def test_a_run_looks_back_only_while_a_wait_is_at_its_step_or_ahead_of_it() -> N
     assert judged == {"start": looks, "mail": looks, "opened": looks, "rest": None, "last": None}
 
 
+def test_a_run_with_exit_rules_looks_back_wherever_it_stands() -> None:
+    """O5, S3, I3: a merge may bring an event that had ended it, from its trigger on."""
+    exiting = line(delay("rest", "1 day"), email("last"), exit=[{"event": "refund"}])
+    since = ago(days=20)
+    assert {reach(judge(exiting), runs(since, key)) for key in ("rest", "last")} == {since - SLACK}
+    assert reach(judge(exiting), runs(ago(days=300), "rest")) == ago(days=35)
+    plain = line(delay("rest", "1 day"), email("last"))
+    assert reach(judge(plain), runs(since, "rest")) is None
+
+
 def test_a_wait_that_looks_back_a_span_counts_from_whenever_it_is_entered() -> None:
     """O5, W2: its run may have begun after everything that it will ask for."""
     spanning = line(email("mail"), wait("opened", "open", since="20 days"))

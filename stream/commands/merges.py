@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 def merges(
     contact: Annotated[
-        str | None, typer.Option(metavar="KIND:VALUE", help="Into this contact only.")
+        str | None,
+        typer.Option(metavar="KIND:VALUE", help="Of this contact only, whichever side it was."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
     """List merges, the newest first: by which event, who survived, and what moved.
+
+    A contact is found by any identifier, and by the id of one that was merged; those that were
+    undone are listed on either side.
 
     Example: waitline contacts merges --contact email:ann@example.com
     """

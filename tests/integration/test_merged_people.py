@@ -186,6 +186,34 @@ async def test_a_merge_is_listed_and_undone_as_an_operator_would(
     assert "by cli:" in (await operate(database, "contacts", "merges")).out
 
 
+async def test_merges_are_listed_by_either_side(database: str, tmp_path: Path) -> None:
+    """I3: by any name and any id, while they stand and when they are undone; by nobody else's."""
+    async with opened(database, tmp_path) as (door, log):
+        await both_waiting(door, log)
+        await door.feed([log.add("go", id="go-3", external_id="u")])
+        await door.feed([log.add("go", id="go-4", email="bob@example.com")])
+        both = BY_EMAIL | {"external_id": "u"}
+        await door.feed([log.add("contact.identified", topic=CONTACTS, id="met-2", **both)])
+    second, first = (await operate(database, "contacts", "merges", "--json")).document
+    numbers = (first["merged"], first["survivor"], second["survivor"])
+    names = (COOKIE, EMAIL, "external_id:u", *(f"contact_id:{one}" for one in numbers))
+
+    async def listed() -> list[list[str]]:
+        asked = ("contacts", "merges", "--json", "--contact")
+        found = [(await operate(database, *asked, one)).document for one in names]
+        return [[merge["event_id"] for merge in merges] for merges in found]
+
+    assert await listed() == [["met-2", "met"]] * 6
+    await operate(database, "contacts", "unmerge", second["id"], "--why", "a test order")
+    by_name = [["met-2", "met"], ["met-2", "met"], ["met-2"]]
+    assert await listed() == by_name * 2
+    await operate(database, "contacts", "unmerge", first["id"], "--why", "a test order")
+    by_name = [["met"], ["met-2", "met"], ["met-2"]]
+    assert await listed() == by_name * 2
+    others = ("contacts", "merges", "--contact", "email:bob@example.com")
+    assert "no merges" in (await operate(database, *others)).err
+
+
 async def test_a_merge_is_not_undone_once_an_event_has_come(database: str, tmp_path: Path) -> None:
     """I3: refused with the reason, in the dry run too, and nothing is changed."""
     async with opened(database, tmp_path) as (door, log):

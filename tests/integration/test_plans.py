@@ -157,6 +157,7 @@ insert into kafka_outbox (created_at, topic, keys, "values")
 insert into segment_members select pg_temp.id(n), n, now(), 'e' from n;
 insert into topic_choices select n, now(), true, 'p' || n, 'e' from n;
 insert into suppressions select sha256(('p' || n)::bytea), n, now(), 'email', 'bounced', 'e' from n;
+insert into merges select pg_temp.id(n), n, n + 1, now(), n, 0, 't', '1', 'e' from n;
 insert into partitions (topic, partition, stream_epoch) select 't', n, '1' from n;
 """
 

@@ -72,6 +72,7 @@ READ = {
     "absorbed": (merges.ABSORBED, "array[7, 99]", "contacts_merged_into"),
     "newest merges": (reading_merges.NEWEST, "50", "merges_merged_at"),
     "merges of a person": (reading_merges.OF_PERSON, "array[7, 99], 50", "merges_survivor"),
+    "merges of a merged one": (reading_merges.OF_PERSON, "array[7, 99], 50", "merges_merged"),
     "merge records": (unmerging.RECORDS, f"array[{ONE_ID}]::uuid[]", "merges_pkey"),
 }
 

@@ -19,6 +19,7 @@ DELETED = "contact.deleted"
 def apply_deletion(sighting: Sighting) -> None:
     """Delete whom this event names; its names are erased even where nobody is known by them.
 
+    Two people whom it makes one go together; whoever stays apart, with names of their own, stays.
     The same deletion again finds a later contact at most, whose names are marked with it, and
     leaves that one alone. The event itself is not stored: it could only name who is gone.
     """
@@ -29,12 +30,17 @@ def apply_deletion(sighting: Sighting) -> None:
         return
     identity = identify(sighting, creates=False)
     if identity is not None:
+        for joined in sighting.joined:
+            # Nothing wakes them on the way: the person goes at once, with all their runs.
+            world.move_runs(joined.merged.contact_id, joined.survivor.contact_id)
         ended = delete_contact(world, identity.contact_id, sighting.v)
         who = contact_uuid(identity.contact_id)
         sighting.note(identity.contact_id, "deleted", f"contact {who}, {ended} runs ended")
-    elif names:
-        world.people.erase(names, sighting.v)
-        world.changes.erasures.append(Erasure((), tuple(names), sighting.v))
+        return
+    unheld = [name for name in names if world.people.owner_of(name) is None]
+    if unheld:
+        world.people.erase(unheld, sighting.v)
+        world.changes.erasures.append(Erasure((), tuple(unheld), sighting.v))
 
 
 def is_deletion(event: Event) -> bool:

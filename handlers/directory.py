@@ -179,10 +179,10 @@ class Directory:
         owner = self.snapshot.owners.get(identifier)
         if owner is None or identifier in self.reserved:
             return self.snapshot.erased.get(identifier)
-        contact = self.snapshot.contacts[owner]
         if identifier.kind == "contact_id":
-            return contact.deleted_at
-        held = (link.erased_before for link in contact.links if link.identifier == identifier)
+            return self.contact(owner).deleted_at
+        links = self.snapshot.contacts[owner].links
+        held = (link.erased_before for link in links if link.identifier == identifier)
         return next(held, None)
 
     def is_erased(self, identifier: Identifier, v: datetime, *, through: bool = False) -> bool:

@@ -15,6 +15,7 @@ from tests.kit import (
     email,
     event,
     line,
+    push,
     quarantined,
     trigger,
     update,
@@ -161,6 +162,36 @@ def test_a_merged_person_goes_as_a_whole():
     assert scene.run.trigger.payload == {}
 
 
+def test_a_deletion_that_makes_two_people_one_ends_the_runs_of_both():
+    """I5, I3, R2: they are one person, of whom no run goes on; none is woken on the way either."""
+    scene = Scene(line(wait("w", "answer"), push("p")))
+    said = {"payload": {"n": "Ann"}}
+    scene.decide(event("go", ago(minutes=4), id="1", email="ann@x.io", **said))
+    scene.decide(event("go", ago(minutes=3), id="2", anonymous_id="a", **said))
+    scene.decide(event("go", ago(minutes=3), id="3", phone="+4912345678", **said))
+    scene.decide(event("answer", ago(minutes=2), id="4", phone="+4912345678"))
+    assert [run.activity for run in scene.runs] == ["waiting", "waiting", "sending"]
+    changes = deleted(scene, email="ann@x.io", phone="+4912345678", anonymous_id="a")
+    assert {run.reason for run in scene.runs} == {"contact_deleted"}
+    assert (scene.tables.outbox, changes.effects, changes.receipts) == ({}, [], [])
+    assert [run.trigger.payload for run in scene.runs] == [{}, {}, {}]
+    assert {one.deleted_at for one in scene.tables.contacts.values()} == {NOW}
+
+
+def test_a_deletion_leaves_whom_it_may_not_join():
+    """I5, I2: a name that somebody else holds, who stays apart, is that person's still."""
+    scene = Scene(WAITING)
+    named = {"email": "b@x.io", "external_id": "u"}
+    scene.decide(event("go", ago(minutes=3), id="1", **named))
+    changes = scene.decide(
+        contact_event("deleted", ago(minutes=1), email="b@x.io", external_id="other"),
+        event("answer", ago(minutes=2), email="b@x.io"),
+    )
+    (erasure,) = changes.erasures
+    assert erasure.identifiers == (Identifier("external_id", "other"),)
+    assert scene.run.reason == "completed_end"
+
+
 def test_one_batch_deletes_as_many_do():
     """I5, D1: before, deletion, after, and late, in one turn or each in one of its own."""
     stream = [
@@ -178,6 +209,19 @@ def test_one_batch_deletes_as_many_do():
         assert reasons == {"before": "contact_deleted", "after": "completed_end"}, size
         assert "late" not in {one.event.id for one in scene.tables.events.values()}
         assert {str(one.event.payload) for one in scene.tables.events.values()} == {"{}"}
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_an_event_that_names_a_deleted_contact_by_its_id_is_erased_at_once(size):
+    """I5, D1: in the turn of the deletion as in any later one; its bytes are not set aside."""
+    scene = Scene(WAITING)
+    scene.decide(event("go", ago(minutes=3)))
+    public_id = str(contact_uuid(scene.contact("ann@x.io")))
+    late = event("answer", ago(minutes=1), contact_id=public_id, payload={"n": "Ann"})
+    stream = [contact_event("deleted", NOW, email="ann@x.io"), late]
+    for at in range(0, 2, size):
+        changes = scene.decide(*stream[at : at + size])
+    assert (quarantined(changes), changes.tally["erased"]) == ([], 1)
 
 
 # --- by a step ------------------------------------------------------------------------------------

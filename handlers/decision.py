@@ -19,8 +19,8 @@ class Turn:
     """A step's turn in a run: everything it may know, the instant `now` included.
 
     In `scope`, `event` is the trigger's payload. `started_from` is the trigger event's V,
-    `previous_at` the instant at which the previous step ended, or `now`. `effect_key` names what
-    this step sends, if it sends (rule F2).
+    `previous_at` since when the run stood at the step before: the trigger's V, if it was that.
+    `effect_key` names what this step sends, if it sends (rule F2).
     """
 
     step: Step

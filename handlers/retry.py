@@ -12,6 +12,7 @@ from uuid import UUID
 from handlers.admit import ACTIVE_RUNS_MAX
 from handlers.advance import begin, begin_at
 from handlers.decision import Settled
+from handlers.exits import early_exit
 from handlers.guard import guarded
 from handlers.world import World
 from state.automation import Catalogue, Reentry, Version
@@ -73,8 +74,12 @@ def apply_retry(world: World, retry: Retry) -> None:
         return
     step_key = failed_step(source, version)
     run = _renewed(finished, step_key, home, world.now)
-    with guarded(world, run):
-        world.put_run(_walk(world, run, finished, version))
+    if early_exit(world, run) is not None:
+        # Its contact has fulfilled an exit rule since, when nothing was there to end (rule S3).
+        world.put_run(run.end("exited_before_start", world.now))
+    else:
+        with guarded(world, run):
+            world.put_run(_walk(world, run, finished, version))
     _name_step(world, world.touched_runs[run.run_id], step_key)
     world.changes.tally["runs_retried"] += 1
     _make_room(world, finished)
@@ -132,10 +137,11 @@ def _refused_entry(run: Run, around: Around) -> Refusal | None:
             "its automation is paused: retry it when that is over (`waitline automations release`)"
         )
         return Refusal("paused", text)
-    if reentry.policy == "one_active" and beside:
-        text = f"its contact is in run {beside[0].run_id}, and re-entry is `one_active`"
+    if reentry.policy in ("one_active", "once") and beside:
+        # Under `once` a merge may have brought the other one (rule I3).
+        text = f"its contact is in run {beside[0].run_id}, and re-entry is `{reentry.policy}`"
         return Refusal("one_active", text)
-    if reentry.policy == "key":
+    if reentry.policy == "key" and run.business_key is not None:
         for one in beside:
             if one.business_key == run.business_key:
                 text = f"run {one.run_id} of the same business key is under way"
@@ -188,7 +194,7 @@ def _walk(world: World, run: Run, finished: Finished, version: Version) -> Run:
     settlement = _GONE.get(finished.message or "")
     last = _last_finished([dict(entry) for entry in run.fresh])
     is_first = last is None or last["key"] == version.trigger_key
-    previous_at = run.trigger.v if is_first or last is None else moment(last["completed_at"])
+    previous_at = run.trigger.v if is_first or last is None else moment(last["started_at"])
     settled = None if settlement is None else Settled(settlement)
     return begin_at(world, run, step_key, previous_at, settled)
 

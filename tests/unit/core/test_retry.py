@@ -12,6 +12,7 @@ from state.effect import Answer
 from state.run import Run, lineage_of, retry_id_of
 from state.turn import Changes
 from tests.kit import (
+    NOW,
     Scene,
     ahead,
     contact_event,
@@ -24,6 +25,7 @@ from tests.kit import (
     stored_version,
     wait,
 )
+from tests.people import met
 
 WALK = line(push("p"), push("q"), push("r"))
 
@@ -168,6 +170,27 @@ def test_a_run_that_the_engine_failed_at_a_wait_waits_again_and_looks_back():
     assert [one["status"] for one in scene.waits(new)] == ["received"]
 
 
+def test_a_wait_that_is_opened_again_counts_from_the_same_previous_step():
+    """R3, W2: from when the run stood at it; what came while its answer was on its way is seen."""
+    scene = Scene(line(push("p"), wait("w", "opened", since="previous_step"), delay("d", "1 hour")))
+    scene.decide(event("go"))
+    scene.at(ahead(minutes=2)).settle()
+    assert scene.run.parked.floor == NOW
+    scene.decide(Abandon(scene.run.contact_id, scene.run.run_id, "KeyError"))
+    scene.decide(event("opened", ahead(minutes=1)))
+    retry(scene, scene.run)
+    assert newest(scene).activity == "delayed"
+
+
+def test_who_has_fulfilled_an_exit_rule_since_gets_nothing_from_a_retry():
+    """S3, R3: no run was there to end when the event came; the retry is ended by it instead."""
+    scene = failed(WALK | {"exit": [{"event": "bought"}]})
+    scene.decide(event("bought", ahead(minutes=2)))
+    changes = retry(scene.at(ahead(minutes=5)), scene.run)
+    assert (effects(changes), newest(scene).reason) == ([], "exited_before_start")
+    assert scene.path(newest(scene)) == ["start", "p"]
+
+
 def test_a_run_that_failed_before_its_first_stop_begins_anew():
     """R3: there is nothing to inherit."""
     scene = Scene(line(email("m"), push("p")))
@@ -239,6 +262,27 @@ def test_the_automations_policy_of_today_counts():
     scene.publish_automations(*versions)
     scene.decide(event("go", id="e2"))
     assert retry(scene, old).runs == []
+
+
+def test_a_run_that_a_merge_brought_stands_in_the_way_of_a_retry_under_once():
+    """I3, R3: of two that exclude each other one stays; the other is not brought back."""
+    scene = Scene(line(push("p"), reentry="once"))
+    scene.decide(event("go", email="b@x.io"))
+    scene.settle("failed", code="refused")
+    old = scene.run
+    scene.decide(event("go", anonymous_id="a"))
+    met(scene, email="b@x.io", anonymous_id="a")
+    assert retry(scene, old).runs == []
+
+
+def test_runs_that_never_had_a_business_key_do_not_share_one():
+    """S2, R3: they started before the automation had the policy."""
+    scene = failed()
+    old = scene.run
+    scene.decide(event("go", id="e2"))
+    keyed = stored_version(WALK | {"reentry": "key:event.k"}, number=2)
+    scene.publish_automations(stored_version(WALK, is_current=False), keyed)
+    assert effects(retry(scene, old)) == ["q"]
 
 
 def test_a_hundred_active_runs_leave_no_room():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from handlers.merge import join, refuses_merge, survivor_first, was_set_since
 from handlers.sighting import Sighting
 from handlers.world import World
-from state.contact import LIMITS, contact_uuid
+from state.contact import LIMITS, Contact, contact_uuid
 from state.event import Event, Identifier
 from state.run import Resolved
 
@@ -113,10 +113,11 @@ def _meet(sighting: Sighting, contact_id: int, owner: int, identifier: Identifie
     people = sighting.world.people
     one, other = people.contact(contact_id), people.contact(owner)
     refusal = refuses_merge(one, other)
+    changed = _changed_since(sighting, one, other, identifier)
     if is_blocked(identifier.value):
         refusal = "blocked_value"
-    elif was_set_since(one, identifier, sighting.v):
-        refusal = f"set_since_{identifier.kind}"
+    elif changed is not None:
+        refusal = f"set_since_{changed}"
     if refusal is not None:
         _block(sighting, owner, identifier, refusal)
         return
@@ -125,6 +126,17 @@ def _meet(sighting: Sighting, contact_id: int, owner: int, identifier: Identifie
     sighting.joined.append(join(people, survivor, merged))
     gone, kept = contact_uuid(merged.contact_id), contact_uuid(survivor.contact_id)
     sighting.note(survivor.contact_id, "merged", f"{identifier.kind}: {gone} became {kept}")
+
+
+def _changed_since(
+    sighting: Sighting, one: Contact, other: Contact, identifier: Identifier
+) -> str | None:
+    """Return a kind that either has changed after an event which names it by an older value."""
+    if was_set_since(one, identifier, sighting.v):
+        return identifier.kind
+    owner_of = sighting.world.people.owner_of
+    named = (each for each in sighting.event.identifiers if owner_of(each) == one.contact_id)
+    return next((each.kind for each in named if was_set_since(other, each, sighting.v)), None)
 
 
 def _refuses_link(sighting: Sighting, contact_id: int, identifier: Identifier) -> str | None:

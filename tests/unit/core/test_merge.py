@@ -157,17 +157,16 @@ def test_a_blocked_value_merges_nobody():
     assert len(set(scene.tables.owners.values())) == 2
 
 
-def test_an_old_event_does_not_merge_through_a_released_identifier():
-    """I2: the e-mail was set anew since; by now it is somebody else's."""
+@pytest.mark.parametrize("named", [{"external_id": "u"}, {"phone": "+4912345678"}])
+def test_an_old_event_does_not_merge_through_a_released_identifier(named):
+    """I2: the e-mail was set anew since; by now it is somebody else's, be it the stronger name."""
     scene = Scene(WAITING)
-    scene.decide(event("answer", ago(hours=3), id="1", external_id="u", email="old@x.io"))
-    scene.decide(
-        contact_event("updated", ago(hours=1), external_id="u", payload={"email": "new@x.io"})
-    )
+    scene.decide(event("answer", ago(hours=3), id="1", email="old@x.io", **named))
+    scene.decide(contact_event("updated", ago(hours=1), payload={"email": "new@x.io"}, **named))
     scene.decide(event("answer", ago(minutes=30), id="2", email="old@x.io"))
-    late = event("answer", ago(hours=2), id="3", external_id="u", email="old@x.io")
+    late = event("answer", ago(hours=2), id="3", email="old@x.io", **named)
     assert notes(scene.decide(late)) == ["merge_blocked set_since_email"]
-    assert scene.contact("old@x.io") != scene.contact("u", "external_id")
+    assert scene.contact("old@x.io") != scene.contact("new@x.io")
 
 
 # --- profile --------------------------------------------------------------------------------------

@@ -7,12 +7,13 @@ invariants of reliability.md 5.1.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from state.event import Coordinates, Event, Identifier
-from tests.simulation import audit_effects, audit_runs, audit_waits
+from state.event import Coordinates, Event
+from tests.simulation import audit_effects, audit_people, audit_runs, audit_starts, audit_waits
+from tests.simulation.chronicle import Chronicle, tell, verdict_time
 from tests.simulation.evidence import Case, Evidence, Happened
-from tests.simulation.facts import AutomationFact, Fact
+from tests.simulation.facts import Fact
 from tests.simulation.tables import Commit, Partition
 
 Violations = Iterator[str]
@@ -20,11 +21,15 @@ Violations = Iterator[str]
 
 def audit(evidence: Evidence) -> list[str]:
     """Return everything that is wrong with a world that has come to rest."""
-    found = [*_offsets(evidence), *_records(evidence)]
+    found = list(_offsets(evidence))
     if found:
         return found  # what follows would only repeat it
-    case = _sorted(evidence)
-    for part in (_starts, audit_runs.check, audit_waits.check, audit_effects.check, _people):
+    chronicle = tell(evidence)
+    found += _records(evidence, chronicle)
+    if found:
+        return found
+    case = _sorted(evidence, chronicle)
+    for part in PARTS:
         found += part(case)
     if not evidence.tables.done:
         found.append("progress: no run has ended")
@@ -61,7 +66,7 @@ def _applied(evidence: Evidence) -> dict[Coordinates, list[Commit]]:
     return applied
 
 
-def _records(evidence: Evidence) -> Violations:
+def _records(evidence: Evidence, chronicle: Chronicle) -> Violations:
     """[2, 9] Every record left exactly the rows that its fate calls for, with its offset."""
     tables, applied = evidence.tables, _applied(evidence)
     names: Counter[tuple[str, str, int]] = Counter()
@@ -72,118 +77,88 @@ def _records(evidence: Evidence) -> Violations:
             if appended.decoded is not None and len(turns) < len(applied[place]):
                 yield f"[2] {place} was passed over"
             if isinstance(appended.decoded, Event):
-                names[appended.decoded.name, *partition] += len(turns)
+                names[appended.decoded.name, *partition] += bool(turns)
     for fact in evidence.facts:
         if fact.fate == "refused":
             for copy in fact.copies:
-                names[fact.name, *copy.coordinates[:2]] -= len(applied[copy.coordinates])
+                is_kept = copy.coordinates not in chronicle.erased
+                names[fact.name, *copy.coordinates[:2]] -= is_kept
     if +names != +tables.names:
         too_often, too_seldom = +(tables.names - names), +(names - tables.names)
         yield f"[2] names were counted {too_often} too often, {too_seldom} too seldom"
-    yield from _fates(evidence)
+    yield from _fates(evidence, chronicle)
 
 
-def _fates(evidence: Evidence) -> Violations:
+def _fates(evidence: Evidence, chronicle: Chronicle) -> Violations:
+    """[2, 12] Each event is stored once, its other copies are told apart; none of the deleted."""
     tables = evidence.tables
     by_id: dict[str, list[Fact]] = defaultdict(list)
     for fact in evidence.facts:
         by_id[fact.id].append(fact)
     set_aside: set[Coordinates] = set()
     dropped: set[Coordinates] = set()
-    stored = {record.event.id: record for record in tables.events.values()}
+    stored = {record.event.id: record.event.coordinates for record in tables.events.values()}
     for event_id, twins in by_id.items():
-        places = {copy.coordinates: fact for fact in twins for copy in fact.copies}
+        places = {
+            copy.coordinates: fact
+            for fact in twins
+            for copy in fact.copies
+            if copy.coordinates not in chronicle.erased
+        }
         if twins[0].fate in ("unreadable", "refused"):
             set_aside |= set(places)
-            continue
-        if twins[0].fate == "tombstone" or twins[0].name not in evidence.of_interest:
-            continue
-        record = stored.pop(event_id, None)
-        if record is None:
-            yield f"[2] event {event_id} was lost"
-            continue
-        kept = places.pop(record.event.coordinates)
-        for place, fact in places.items():
-            (dropped if fact.body() == kept.body() else set_aside).add(place)
-    if stored:
-        yield f"[2] events out of nowhere: {sorted(stored)}"
+        elif twins[0].fate == "good" and twins[0].name in evidence.of_interest:
+            kept = stored.pop(event_id, None)
+            if kept in places:
+                body = places.pop(kept).body()
+                dropped |= {place for place, fact in places.items() if fact.body() == body}
+                set_aside |= {place for place, fact in places.items() if fact.body() != body}
+            elif kept or places:
+                yield f"[2, 12] event {event_id} was lost, or kept of somebody who was deleted"
+    yield from _compared(evidence, sorted(stored), set_aside, dropped)
+
+
+def _compared(
+    evidence: Evidence, surplus: list[str], set_aside: set[Coordinates], dropped: set[Coordinates]
+) -> Violations:
+    tables, seen = evidence.tables, evidence.seen
+    if surplus:
+        yield f"[2] events out of nowhere: {surplus}"
     if set(tables.quarantine) != set_aside:
         yield f"[2] quarantine differs in {sorted(set(tables.quarantine) ^ set_aside)}"
     if set(tables.duplicates) != dropped:
         yield f"[2] duplicates differ in {sorted(set(tables.duplicates) ^ dropped)}"
-    evidence.seen["duplicate"] += len(dropped)
-    evidence.seen["quarantine"] += len(set_aside)
-    evidence.seen["redelivery"] += tables.tally["redelivered"]
+    seen["duplicate"] += len(dropped)
+    seen["quarantine"] += len(set_aside)
+    seen["redelivery"] += tables.tally["redelivered"]
+    seen["erased"] += tables.tally["erased"]
 
 
 # --- what happened --------------------------------------------------------------------------------
 
 
-def _sorted(evidence: Evidence) -> Case:
+def _sorted(evidence: Evidence, chronicle: Chronicle) -> Case:
     applied = _applied(evidence)
     happened: dict[str, Happened] = {}
     by_name: dict[tuple[str, str], list[Happened]] = defaultdict(list)
     places = {copy.coordinates: (fact, copy) for fact in evidence.facts for copy in fact.copies}
     for record in evidence.tables.events.values():
         fact, copy = places[record.event.coordinates]
-        v = copy.recorded_at if fact.occurred_at is None else fact.occurred_at
-        one = Happened(fact, copy, v, applied[copy.coordinates][0].now)
+        contact = chronicle.contacts[copy.coordinates]
+        at = applied[copy.coordinates][0].now
+        one = Happened(fact, copy, verdict_time(fact, copy), at, contact)
         happened[fact.id] = one
         by_name[fact.person.name, fact.name].append(one)
     ids = {one.automation_id: one.name for one in evidence.tables.definitions}
     runs = {(ids[run.automation_id], run.trigger.id): run for run in evidence.tables.done.values()}
-    return Case(evidence, happened, by_name, runs)
+    return Case(evidence, chronicle, happened, by_name, runs)
 
 
-def _starts(case: Case) -> Violations:
-    """[1] One run for each trigger and automation, and none besides."""
-    expected: set[tuple[str, str]] = set()
-    for automation in case.evidence.automations:
-        for person in case.evidence.people:
-            triggers = [
-                one.fact.id
-                for one in case.by_name[person.name, automation.trigger]
-                if _admits(automation, one.fact)
-            ]
-            entered = [one for one in triggers if (automation.name, one) in case.runs]
-            if automation.is_once and triggers:
-                if len(entered) != 1:
-                    yield f"[1] {automation.name}: {person.name} entered {len(entered)} times"
-                case.evidence.seen["once_refused"] += len(triggers) - 1
-                expected |= {(automation.name, one) for one in entered}
-            else:
-                expected |= {(automation.name, one) for one in triggers}
-    if expected != set(case.runs):
-        yield f"[1] runs differ in {sorted(expected ^ set(case.runs))}"
-    if len(case.runs) != len(case.evidence.tables.done):
-        yield "[1] two runs have one trigger and automation"
-
-
-def _admits(automation: AutomationFact, fact: Fact) -> bool:
-    if automation.minimum is None:
-        return True
-    name, least = automation.minimum
-    value = fact.payload[name]
-    assert isinstance(value, int)
-    return value >= least
-
-
-def _people(case: Case) -> Violations:
-    """Each person is one contact, whose runs are theirs and nobody else's."""
-    owners = case.evidence.tables.owners
-    contacts: dict[int, str] = {}
-    for person in case.evidence.people:
-        mine = {
-            owners[identifier]
-            for kind, value in person.identifiers.items()
-            if (identifier := Identifier(kind, value)) in owners
-        }
-        if len(mine) > 1:
-            yield f"[1] {person.name} is {len(mine)} contacts"
-        for contact_id in mine:
-            if contact_id in contacts:
-                yield f"[1] {person.name} and {contacts[contact_id]} are one contact"
-            contacts[contact_id] = person.name
-    for (automation, trigger_id), run in case.runs.items():
-        if contacts[run.contact_id] != case.happened[trigger_id].fact.person.name:
-            yield f"[1] the run of {automation} by {trigger_id} is somebody else's"
+#: What is judged once it is known what happened.
+PARTS: tuple[Callable[[Case], Violations], ...] = (
+    audit_starts.check,
+    audit_runs.check,
+    audit_waits.check,
+    audit_effects.check,
+    audit_people.check,
+)

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests.simulation.world import SEEDS
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     options = parser.getgroup("simulation")
-    options.addoption("--seeds", type=int, default=200, help="how many seeds to simulate")
+    options.addoption("--seeds", type=int, default=SEEDS, help="how many seeds to simulate")
     options.addoption("--seed", type=int, default=None, help="the one seed to replay")
 
 

@@ -10,8 +10,9 @@ from handlers.world import Rules
 from state.turn import Position
 from stream.relay import RelayLimits
 from tests.simulation.facts import Interval
-from tests.simulation.faults import FROM_OUTSIDE, Faults
+from tests.simulation.faults import BY_OPERATORS, FROM_OUTSIDE, Faults
 from tests.simulation.log import PARTITIONS, Group, Member, SimLog
+from tests.simulation.operators import Operator
 from tests.simulation.process import Process
 from tests.simulation.provider import Provider
 from tests.simulation.store import Database
@@ -45,6 +46,7 @@ class Director:
         self._size = 0
         self._counted: Counter[str] = Counter()
         self._tasks: list[asyncio.Task[None]] = []
+        self.operator = Operator(database, faults)
         self.errors: list[str] = []
         self.intervals: list[Interval] = []
 
@@ -58,7 +60,7 @@ class Director:
 
     def strike(self) -> None:
         """Let the faults of this seed begin."""
-        self._faults.is_healed = False
+        self._faults.is_healed = self.operator.faults.is_healed = False
         if self._faults.has("skew"):
             for partition in PARTITIONS:
                 self._log.skews[partition] = timedelta(seconds=self._random.uniform(-3, 3))
@@ -68,6 +70,7 @@ class Director:
         """Let all faults end, at once."""
         self._faults.is_healed = True
         self._faults.down_until = 0.0
+        self.operator.heal()
         now = self._loop.now()
         self.intervals[:] = [replace_end(each, now) for each in self.intervals]
         self._log.silent.clear()
@@ -84,6 +87,7 @@ class Director:
     def counted(self) -> Counter[str]:
         """Return what all workers that ever lived have counted."""
         counted = Counter(self._counted)
+        counted.update(self.operator.counters.snapshot())
         for worker in self._workers.values():
             counted.update(worker.counters.snapshot())
         return counted
@@ -148,11 +152,20 @@ class Director:
     async def _strike(self) -> None:
         while not self._faults.is_healed:
             await asyncio.sleep(self._random.expovariate(1 / STRIKE_SECONDS))
-            enabled = [name for name in FROM_OUTSIDE if self._faults.has(name)]
+            enabled = [name for name in (*FROM_OUTSIDE, *BY_OPERATORS) if self._faults.has(name)]
             if enabled:
                 name = self._random.choice(enabled)
                 if getattr(self, f"_{name}")():
                     self._faults.seen[name] += 1
+
+    def _cancel(self) -> bool:
+        return self.operator.cancel()
+
+    def _hold(self) -> bool:
+        return self.operator.pause("hold")
+
+    def _freeze(self) -> bool:
+        return self.operator.pause("freeze")
 
     def _any(self) -> Worker | None:
         running = [each for each in self._workers.values() if each.process.is_alive]

@@ -6,21 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from uuid import UUID
 
 from state.event import Coordinates
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person, by every name that may be used; `names` are the sets in which they are used."""
+    """A person, by every name that may be used; `names` are the sets in which they are used.
+
+    Of the `fate`, `linked` are known to be one person before anything happens, `meeting` are not
+    until some event links their names, `leaving` are deleted, `fickle` go and come back.
+    """
 
     name: str
     identifiers: Mapping[str, str]
     names: tuple[tuple[str, ...], ...]
-
-    @property
-    def has_email(self) -> bool:
-        return "email" in self.identifiers
+    fate: str = "settled"
 
 
 class Copy(NamedTuple):
@@ -51,28 +53,40 @@ class Fact:
         return (self.name, self.occurred_at, self.used, tuple(sorted(self.payload.items())))
 
 
+class ArmFact(NamedTuple):
+    """What an arm listens to: `same` names a payload field that must equal the trigger's."""
+
+    event: str
+    same: str | None
+    branch: str = "event_received"
+
+
 @dataclass(frozen=True, slots=True)
 class WaitFact:
-    event: str
+    """A wait that one arm closes, or only all of them."""
+
     timeout: timedelta
-    same: str | None
+    arms: tuple[ArmFact, ...]
+    needs_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AutomationFact:
-    """What a user drew: `same` names a payload field that must equal the trigger's."""
+    """What a user drew. An exit is the event's name and the field that must equal the trigger's."""
 
     name: str
     trigger: str
-    is_once: bool
+    reentry: str
     minimum: tuple[str, int] | None
     exit: tuple[str, str] | None
     waits: Mapping[str, WaitFact]
     delays: Mapping[str, timedelta]
-    #: The title of each message, with `{}` for the value of the field `names_by`.
+    #: The channel and the title of each message, with `{}` for the value of the field `names_by`.
     sends: Mapping[str, tuple[str, str]]
     names_by: str
     ways: Mapping[tuple[str, str], str]
+    #: The send steps that ask for no consent.
+    transactional: frozenset[str] = frozenset()
 
 
 class Interval(NamedTuple):
@@ -82,3 +96,20 @@ class Interval(NamedTuple):
     partition: tuple[str, int]
     since: datetime
     until: datetime
+
+
+class Pause(NamedTuple):
+    """An operator's pause of an automation: `hold` or `freeze`, from when to when."""
+
+    automation: str
+    mode: str
+    since: datetime
+    until: datetime
+
+
+class Cancelled(NamedTuple):
+    """An operator's word that a run shall end, and when it was obeyed."""
+
+    run_id: UUID
+    said_at: datetime
+    obeyed_at: datetime

@@ -27,6 +27,9 @@ FROM_OUTSIDE = (
     "database_down",
 )
 
+#: What operators do meanwhile, as often as the director brings faults about.
+BY_OPERATORS = ("hold", "freeze", "cancel")
+
 #: Faults of a sender's outcome, with the greatest chance of each.
 OF_SENDERS = {
     "not_now": 0.3,
@@ -57,7 +60,7 @@ class Faults:
     def of_seed(cls, random: Random) -> Faults:
         """Draw a swarm: every fault is on or off as a whole, so that rare ones meet quiet ones."""
         share = random.choice((0.0, 0.2, 0.5, 0.5, 0.8))
-        known = [*AT_AWAIT, *FROM_OUTSIDE, *OF_SENDERS, *OF_THE_LOG]
+        known = [*AT_AWAIT, *FROM_OUTSIDE, *BY_OPERATORS, *OF_SENDERS, *OF_THE_LOG]
         enabled = frozenset(name for name in known if random.random() < share)
         most = AT_AWAIT | OF_SENDERS
         chances = {name: most[name] * random.uniform(0.2, 1.0) for name in most if name in enabled}

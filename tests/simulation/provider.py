@@ -21,11 +21,20 @@ class Sent(NamedTuple):
     message: Mapping[str, object]
 
 
+class Attempt(NamedTuple):
+    """A worker's word to the provider that a message shall go out."""
+
+    at: datetime
+    worker: str
+    key: str
+    effect_id: UUID
+
+
 class Provider:
     """The ledger of the outside world: what was asked for, and what went out."""
 
     def __init__(self) -> None:
-        self.attempts: list[tuple[datetime, str, UUID]] = []
+        self.attempts: list[Attempt] = []
         self.sent: dict[str, Sent] = {}
         self.declined: set[str] = set()
 
@@ -48,7 +57,7 @@ class SimSender:
         process, provider = self._process, self._provider
         await process.checkpoint()
         now = process.loop.now()
-        provider.attempts.append((now, effect.key, effect.effect_id))
+        provider.attempts.append(Attempt(now, process.name, effect.key, effect.effect_id))
         outcome = await self._fault(effect)
         if outcome is not None:
             return outcome

@@ -58,6 +58,8 @@ class Database:
         self.loop = loop
         self.tables = tables
         self.locks = Locks()
+        #: The transactions that have read the catalogue: while there is one, nobody changes it.
+        self.catalogue_readers: set[SimTransaction] = set()
 
     def now(self) -> datetime:
         """Return the database's clock, never below an earlier turn's `now` (rule D3)."""
@@ -83,6 +85,7 @@ class SimTransaction:
 
     async def catalogue_revision(self) -> int:
         await self._statement()
+        self._database.catalogue_readers.add(self)
         return self._tables.revision
 
     async def definitions(self) -> tuple[list[StoredVersion], dict[str, datetime]]:
@@ -187,7 +190,11 @@ class SimTransaction:
     def end(self) -> None:
         """End the session from the database's side: its locks are free, its writes are gone."""
         self._is_ended = True
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._database.locks.release(self)
+        self._database.catalogue_readers.discard(self)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
@@ -197,7 +204,7 @@ class SimTransaction:
                 await self._commit()
         finally:
             self._process.sessions.remove(self)
-            self._database.locks.release(self)
+            self._let_go()
 
     async def _commit(self) -> None:
         """Commit: at once and for all, but whether the answer comes is another matter."""
@@ -225,6 +232,7 @@ class SimTransaction:
         for position in changes.positions:
             row = tables.partitions[position[:2]]
             row.next_offset = position.to_offset
+            row.high_offset = max(row.high_offset or 0, position.to_offset - 1)
             row.low = max((low for low in (row.low, position.low) if low), default=None)
             row.advanced_at = row.seen_at = changes.now
         tables.commits.append(
@@ -274,37 +282,21 @@ class SimStore:
 
     async def claim_effects(self, limit: int, lease: timedelta) -> list[Claimed]:
         await self._process.ask()
-        now, paused = self._process.loop.now(), self._tables.paused
-        due = sorted(
-            (row.due_at, row.effect.effect_id)
-            for row in self._tables.outbox.values()
-            if row.due_at <= now and UUID(row.effect.key.partition(":")[0]) not in paused
-        )
-        claimed = [self._tables.outbox[effect_id] for _, effect_id in due[:limit]]
-        found = []
-        for row in claimed:
-            found.append(
-                Claimed(
-                    row.effect,
-                    row.attempts + 1,
-                    bool(row.claimed_by or row.is_unsure),
-                    row.withdrawn,
-                    self._tables.standing(row.effect),
-                )
-            )
-            row.attempts += 1
-            row.claimed_by, row.due_at = self._process.name, now + lease
-        return found
+        worker, now = self._process.name, self._process.loop.now()
+        rows = self._tables.claim(worker, now, limit, lease, self._tables.paused)
+        stands = self._tables.standing
+        return [
+            Claimed(row.effect, row.attempts, is_unsure, row.withdrawn, stands(row.effect))
+            for row, is_unsure in rows
+        ]
 
     async def postpone_effect(
         self, effect_id: UUID, due_in: timedelta, error: Mapping[str, object]
     ) -> None:
         await self._process.ask()
-        row = self._tables.outbox.get(effect_id)
-        if row is not None and row.claimed_by == self._process.name:
-            waits = due_in if row.withdrawn is None else timedelta()
-            row.claimed_by, row.due_at = None, self._process.loop.now() + waits
-            row.is_unsure = bool(error.get("is_unsure"))
+        worker, now = self._process.name, self._process.loop.now()
+        is_unsure = bool(error.get("is_unsure"))
+        self._tables.postpone(worker, effect_id, now, due_in, is_unsure=is_unsure)
 
     # --- partitions -------------------------------------------------------------------------------
 

@@ -16,9 +16,10 @@ from uuid import UUID
 
 from state.automation import StoredVersion
 from state.contact import Contact, Link, contact_number, in_order
-from state.effect import Answer, Effect, Standing, withdrawal
+from state.effect import Effect, Standing
 from state.event import Coordinates, Identifier
 from state.merge import Merge
+from state.pausing import Mode
 from state.run import Run
 from state.turn import (
     Changes,
@@ -38,11 +39,10 @@ from state.turn import (
     Seen,
     Snapshot,
     StoredEvent,
-    Withdrawn,
 )
-from tests.simulation.audiences import AudienceTables
 from tests.simulation.finished import load_finished
 from tests.simulation.histories import with_history
+from tests.simulation.outbox import OutboxTables
 from tests.simulation.people import erase, follow_merge, follow_unmerge, merge_record
 
 #: An owner that said nothing for so long counts as gone; shorter than the cap, as in earnest.
@@ -55,29 +55,13 @@ Partition = tuple[str, int]
 @dataclass(slots=True)
 class PartitionRow:
     next_offset: int | None = None
+    high_offset: int | None = None
     epoch: int = 0
     owner: str | None = None
     low: datetime | None = None
     seen_at: datetime | None = None
     resumed_since: datetime | None = None
     advanced_at: datetime | None = None
-
-
-@dataclass(slots=True)
-class OutboxRow:
-    effect: Effect
-    due_at: datetime
-    attempts: int = 0
-    claimed_by: str | None = None
-    is_unsure: bool = False
-    withdrawn: str | None = None
-
-
-class Message(NamedTuple):
-    effect: Effect
-    answer: Answer
-    settled_at: datetime
-    sent_after_cancel: bool = False
 
 
 class Commit(NamedTuple):
@@ -91,7 +75,7 @@ class Commit(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tables(AudienceTables):
+class Tables(OutboxTables):
     revision: int = 0
     definitions: list[StoredVersion] = field(default_factory=list)
     interest_since: dict[str, datetime] = field(default_factory=dict)
@@ -103,9 +87,6 @@ class Tables(AudienceTables):
     late: dict[tuple[UUID, str], LateFound] = field(default_factory=dict)
     enrolments: dict[tuple[int, UUID], Enrolment] = field(default_factory=dict)
     events: dict[UUID, EventRecord] = field(default_factory=dict)
-    outbox: dict[UUID, OutboxRow] = field(default_factory=dict)
-    messages: dict[UUID, Message] = field(default_factory=dict)
-    set_aside: list[Message] = field(default_factory=list)
     partitions: dict[Partition, PartitionRow] = field(default_factory=dict)
     quarantine: dict[Coordinates, Quarantined] = field(default_factory=dict)
     duplicates: dict[Coordinates, Duplicate] = field(default_factory=dict)
@@ -174,6 +155,11 @@ class Tables(AudienceTables):
             closed_waits=closed,
             enrolments={key: one for key, one in self.enrolments.items() if key[0] in history},
             seen=self._seen(request.event_keys),
+            applied={
+                each: row.high_offset
+                for each in request.partitions
+                if (row := self.partitions[each]).high_offset is not None
+            },
             partitions=self.watermark(now) if request.reads_watermark else (),
             erased={
                 link.identifier: self.erased[link.identifier]
@@ -250,6 +236,14 @@ class Tables(AudienceTables):
         """Return the automations of which nothing is due for now (rule T3)."""
         return {one.automation_id for one in self.definitions if one.pausing.mode}
 
+    def pause(self, name: str, mode: Mode | None, now: datetime) -> None:
+        """Hold, freeze or release an automation (rule T3)."""
+        place = next(n for n, row in enumerate(self.definitions) if row.name == name)
+        row = self.definitions[place]
+        pausing = row.pausing.ended(now) if mode is None else row.pausing.begun(mode, now)
+        self.definitions[place] = replace(row, pausing=pausing)
+        self.revision += 1
+
     # --- writes -----------------------------------------------------------------------------------
 
     def write(self, changes: Changes, claims: Sequence[Claim] = ()) -> None:
@@ -267,8 +261,8 @@ class Tables(AudienceTables):
             self._write_run(change)
         self._write_waits(changes)
         self.enrolments.update(changes.enrolments)
-        self._write_outbox(changes)
-        self.write_audiences(changes, self._effects(changes))
+        self.write_outbox(changes)
+        self.write_audiences(changes, self.effects_of(changes))
         for erasure in changes.erasures:
             erase(self, erasure)
         for duplicate in changes.duplicates:
@@ -337,41 +331,6 @@ class Tables(AudienceTables):
             assert (late.run_id, late.step_key) in self.closed_waits, "only a closed wait is late"
             assert (late.run_id, late.step_key) not in self.late, "the first late event is kept"
             self.late[late.run_id, late.step_key] = late
-
-    def _effects(self, changes: Changes) -> dict[UUID, Effect]:
-        if not changes.suppressions:
-            return {}
-        sent = {message_id: one.effect for message_id, one in self.messages.items()}
-        return sent | {message_id: row.effect for message_id, row in self.outbox.items()}
-
-    def _write_outbox(self, changes: Changes) -> None:
-        for effect_id, _ in changes.resent:
-            assert self.messages[effect_id].answer.settlement in ("failed", "skipped")
-            self.set_aside.append(self.messages.pop(effect_id))
-        for effect in changes.effects:
-            known = effect.effect_id in self.outbox or effect.effect_id in self.messages
-            assert not known, "an effect is asked for once"
-            self.outbox[effect.effect_id] = OutboxRow(effect, effect.created_at)
-        answers = [*self._withdraw(changes.withdrawn), *changes.answers]
-        for answer in answers:
-            row = self.outbox.pop(answer.effect_id, None)
-            if row is not None:
-                is_late = row.withdrawn is not None and answer.settlement == "sent"
-                message = Message(row.effect, answer, changes.now, is_late)
-                self.messages[answer.effect_id] = message
-
-    def _withdraw(self, withdrawn: Sequence[Withdrawn]) -> list[Answer]:
-        """Mark what must not go out any more; return the answers for what nobody has claimed."""
-        answers = []
-        for one in withdrawn:
-            row = self.outbox.get(one.effect_id)
-            if row is not None:
-                row.withdrawn = one.why
-                if row.claimed_by is None:
-                    answers.append(
-                        withdrawal(row.effect, one.why, row.attempts, is_unsure=row.is_unsure)
-                    )
-        return answers
 
 
 def stored_event(record: EventRecord) -> StoredEvent:

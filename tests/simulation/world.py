@@ -24,6 +24,7 @@ from tests.simulation.log import PARTITIONS, Group, SimLog
 from tests.simulation.loop import DeadlockError, LivelockError, VirtualLoop, run
 from tests.simulation.provider import Provider
 from tests.simulation.store import Database
+from tests.simulation.stories import draw, introduce
 from tests.simulation.tables import PartitionRow, Tables
 from tests.simulation.workload import ACTIVE_SECONDS, Plan, append
 
@@ -31,6 +32,9 @@ RULES = Rules(
     grace=timedelta(seconds=3), cap=timedelta(seconds=20), slack=timedelta(milliseconds=500)
 )
 LIMITS = RelayLimits(concurrency=4, lease=timedelta(seconds=8), attempts_max=5)
+
+#: How many seeds a run has where `--seeds` does not say.
+SEEDS = 300
 
 #: How long a healed world may take until nothing is left to do, in seconds.
 DRAIN_SECONDS = 300.0
@@ -58,7 +62,7 @@ class Simulation:
     def __init__(self, seed: int, faults: frozenset[str] | None = None) -> None:
         self.seed = seed
         self.loop = VirtualLoop()
-        random = Random(seed)
+        self.random = random = Random(seed)
         self.faults = Faults.of_seed(random)
         if faults is not None:
             self.faults.enable_only(faults)
@@ -84,6 +88,8 @@ class Simulation:
             sent=self.provider,
             rules=RULES,
             intervals=self.director.intervals,
+            pauses=self.director.operator.pauses,
+            cancelled=self.director.operator.cancelled,
             is_calm=not self.faults.enabled,
         )
 
@@ -95,17 +101,17 @@ class Simulation:
             violations += audit(self.evidence)
         except (DeadlockError, LivelockError, AssertionError) as error:
             violations.append(f"{type(error).__name__}: {error}")
-        violations += self.director.errors
+        violations += self.director.errors + self.director.operator.failed()
         seconds = self.loop.time()
         return Result(self.seed, violations, self._trace(), self._seen(), seconds)
 
     async def _live(self) -> None:
         self.director.start(RULES, LIMITS)
-        for publication in self.plan.introduce():
+        for publication in introduce(self.plan):
             append(self.log, publication)
         await self._until_consumed(60.0)
         since = self.loop.time()
-        self.plan.draw()
+        draw(self.plan, self.random)
         self.director.strike()
         for publication in self.plan.publications:
             await asyncio.sleep(max(0.0, since + publication.at - self.loop.time()))
@@ -146,6 +152,8 @@ class Simulation:
         for part in (
             tables.commits,
             self.provider.attempts,
+            self.director.operator.cancelled,
+            self.director.operator.pauses,
             sorted(self.provider.sent.items()),
             sorted((str(one.run_id), one.reason, one.past) for one in tables.done.values()),
             [(fact.id, fact.copies) for fact in self.plan.facts],

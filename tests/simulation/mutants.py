@@ -21,12 +21,20 @@ from tests.simulation.store import SimTransaction
 Patch = pytest.MonkeyPatch
 Install = Callable[[Patch], None]
 
+
+def collector(into: dict[str, Install]) -> Callable[[Install], Install]:
+    """Return a decorator that keeps mutants by their names."""
+
+    def mutant(install: Install) -> Install:
+        into[install.__name__] = install
+        return install
+
+    return mutant
+
+
 MUTANTS: dict[str, Install] = {}
 
-
-def mutant(install: Install) -> Install:
-    MUTANTS[install.__name__] = install
-    return install
+mutant = collector(MUTANTS)
 
 
 # --- waits ----------------------------------------------------------------------------------------

@@ -159,6 +159,9 @@ class Turn:
         )
         if survivors != await self._survivors():
             raise Moved("a contact was merged, or a merge undone, before it was locked")
+        if not owners.keys() <= snapshot.owners.keys():
+            # Begun again, the turn claims it, and learns whether its person was deleted (rule I5).
+            raise Moved("an identifier was released before its contact was locked")
         return replace(snapshot, survivors=survivors)
 
     async def _decide(

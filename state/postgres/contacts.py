@@ -47,29 +47,33 @@ from unnest($1::bigint[], $2::timestamptz[]) as new (contact_id, created_at)
 #: No link comes from the far future (rule E1). Sorted, so that two workers with the same
 #: identifiers wait for each other one way only. A conflict does nothing and is counted: an error
 #: would quote an address in the server's log.
-#: Whether a name was erased is looked up here, where it is seen for the first time (rule I5).
 LINK = """
 with linked as (
   insert into identifiers (kind, value, contact_id, linked_at, linked_by, erased_before)
   select kind, value, contact_id,
     case when linked_at > statement_timestamp() + interval '5 minutes' then statement_timestamp()
       else linked_at end,
-    linked_by, greatest(erased_before, erased.before)
+    linked_by, erased_before
   from unnest($1::smallint[], $2::text[], $3::bigint[], $4::timestamptz[], $5::text[],
-      $6::timestamptz[], $7::bytea[])
-    as new (kind, value, contact_id, linked_at, linked_by, erased_before, hash)
-  left join lateral (
-    select before from erased_identifiers where hash = new.hash offset 0
-  ) as erased on true
+      $6::timestamptz[])
+    as new (kind, value, contact_id, linked_at, linked_by, erased_before)
   order by kind, value
   on conflict do nothing
-  returning kind, value, erased_before
+  returning 1
 )
-select count(*) as written,
-  array_agg(kind) filter (where erased_before is not null) as kinds,
-  array_agg(value) filter (where erased_before is not null) as "values",
-  array_agg(erased_before) filter (where erased_before is not null) as instants
-from linked
+select count(*) as written from linked
+"""
+
+#: Whether a name was erased is asked where it is seen for the first time (rule I5), and after it
+#: has been inserted: that may have waited for the deletion of whom it named.
+NOTE_ERASED = """
+update identifiers as held set erased_before = greatest(held.erased_before, erased.before)
+from unnest($1::smallint[], $2::text[], $3::bytea[]) as new (kind, value, hash)
+cross join lateral (
+  select before from erased_identifiers where hash = new.hash offset 0
+) as erased
+where held.kind = new.kind and held.value = new.value
+returning held.kind, held.value, held.erased_before
 """
 
 LOCK_CONTACTS = """
@@ -236,14 +240,16 @@ async def _link(
     """Make links; return which of their identifiers were erased, and up to when."""
     if not links:
         return {}
-    rows = [(contact_id, *link, keyed_hash(secret, *link.identifier)) for contact_id, link in links]
-    contact_ids, _, instants, authors, erased, hashes = columns_of(rows)
+    contact_ids, _, instants, authors, erased = columns_of(
+        [(contact_id, *link) for contact_id, link in links]
+    )
     kinds, values = _columns(link.identifier for _, link in links)
-    (row,) = await session.rows(LINK, kinds, values, contact_ids, instants, authors, erased, hashes)
+    (row,) = await session.rows(LINK, kinds, values, contact_ids, instants, authors, erased)
     if row["written"] < len(links):
         raise Moved("an identifier was given to somebody else meanwhile")
-    found = zip(row["kinds"] or (), row["values"] or (), row["instants"] or (), strict=True)
-    return {Identifier(KINDS[kind], value): before for kind, value, before in found}
+    hashes = [keyed_hash(secret, *link.identifier) for _, link in links]
+    noted = await session.rows(NOTE_ERASED, kinds, values, hashes)
+    return {Identifier(KINDS[kind], value): before for kind, value, before in noted}
 
 
 def _columns(identifiers: Iterable[Identifier]) -> tuple[list[int], list[str]]:

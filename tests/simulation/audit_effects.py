@@ -118,11 +118,12 @@ def _is_addressed(case: Case, letter: Letter, to: str) -> bool:
 def _attempts(case: Case, letters: Mapping[str, Letter]) -> Iterator[str]:
     """[7, 11] Nothing is tried that was claimed after its run had ended, or without consent."""
     messages = case.evidence.tables.messages
+    landed = {commit.now: commit.at for commit in case.evidence.tables.commits}
     for attempt in case.evidence.sent.attempts:
         letter = letters[_title(messages[attempt.effect_id].effect.message)]
         claimed_at, run = _claimed_at(case, attempt), letter.run
         assert run.completed_at is not None
-        if run.reason in ENDED_FROM_OUTSIDE and claimed_at > run.completed_at:
+        if run.reason in ENDED_FROM_OUTSIDE and claimed_at > landed[run.completed_at]:
             yield f"[7] {letter.title} was tried though its run had ended: {run.reason}"
         if _is_marketing(letter) and not may_be_told(case, letter.trigger, claimed_at):
             yield f"[11] {letter.title} was tried though nobody wanted it"

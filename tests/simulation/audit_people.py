@@ -109,18 +109,18 @@ def _cancels(case: Case) -> Iterator[str]:
 def may_be_told(case: Case, about: Happened, at: datetime, *, surely: bool = False) -> bool:
     """Tell whether somebody may have wanted messages at an instant, or `surely` did (rules F4, I6).
 
-    The last word by V counts, of those that had been applied; a tie unsubscribes. Of what was
-    applied at that very instant nobody knows whether it came before.
+    The last word by V counts, of those that had been committed; a tie unsubscribes. Of what was
+    at that very instant nobody knows whether it came before.
     """
     words = [
         (one.v, one.leaves)
         for one in case.chronicle.words
-        if one.contact.home is about.contact.home and one.applied_at < at
+        if one.contact.home is about.contact.home and one.landed_at < at
     ]
     unsure = [
         (one.v, one.leaves)
         for one in case.chronicle.words
-        if one.contact.home is about.contact.home and one.applied_at == at
+        if one.contact.home is about.contact.home and one.landed_at == at
     ]
     verdicts = [not max(each, default=(at, False))[1] for each in (words, words + unsure)]
     return all(verdicts) if surely else any(verdicts)

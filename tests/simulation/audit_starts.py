@@ -76,7 +76,14 @@ def _reentry(
                 yield f"[1] it did not start: {label}"
             case.evidence.seen["capped" if most > 1 else f"{automation.reentry}_refused"] += 1
         elif runs[one.fact.id].reason != "exited_before_start":
-            in_the_way = [each for each in before if _stands(automation, each, one, surely=True)]
+            # One that was over at once stood in the way of no other of that instant.
+            was_over = runs[one.fact.id].completed_at == one.applied_at
+            in_the_way = [
+                each
+                for each in before
+                if _stands(automation, each, one, surely=True)
+                and not (was_over and each.run.created_at == one.applied_at)
+            ]
             if len(in_the_way) >= most:
                 yield f"[1] it started beside {in_the_way[0].trigger.fact.id}: {label}"
 

@@ -219,13 +219,24 @@ def _under_lag(case: Case, closed: datetime, due: datetime) -> Iterator[str]:
     rules: Any = case.evidence.rules
     if closed - due < rules.cap:
         yield f"[5] the cap fired after {closed - due}"
-    stood = [
-        min(each.until, closed) - max(each.since, closed - rules.cap)
-        for each in case.evidence.intervals
-        if each.kind == "stuck"
-    ]
-    if max(stood, default=timedelta()) < rules.cap - STANDING_SLACK:
+    if not _stood_still(case, closed - rules.cap + STANDING_SLACK, closed):
         yield "[5] the cap fired and no partition stood still"
+
+
+def _stood_still(case: Case, since: datetime, until: datetime) -> bool:
+    """Tell whether some partition had records to apply and applied none of them all the while."""
+    steps = [
+        (commit.at, position)
+        for commit in case.evidence.tables.commits
+        for position in commit.positions
+    ]
+    for partition, records in case.evidence.log.records.items():
+        mine = [(at, position) for at, position in steps if position[:2] == partition]
+        stood_at = max((position.to_offset for at, position in mine if at <= since), default=0)
+        has_moved = any(since < at < until for at, _ in mine)
+        if not has_moved and any(record.at <= since for record in records[stood_at:]):
+            return True
+    return False
 
 
 def _late(judged: Judged) -> Iterator[str]:

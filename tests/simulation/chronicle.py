@@ -78,12 +78,12 @@ def seen_at(one: Happened, trigger: Happened) -> datetime:
 
 
 class Word(NamedTuple):
-    """What a contact said about messages: that they leave, or come back."""
+    """What a contact said about messages, that they leave or come back, and when it was known."""
 
     contact: Contact
     v: datetime
     leaves: bool
-    applied_at: datetime
+    landed_at: datetime
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ def tell(evidence: Evidence) -> Chronicle:
     kept = {record.event.id: record.event.coordinates for record in evidence.tables.events.values()}
     for place, commit in first_applied(evidence):
         if place in facts:
-            _apply(chronicle, evidence, *facts[place], commit.now, kept)
+            _apply(chronicle, evidence, *facts[place], commit, kept)
     return chronicle
 
 
@@ -146,7 +146,7 @@ def _apply(
     evidence: Evidence,
     fact: Fact,
     copy: Copy,
-    now: datetime,
+    commit: Commit,
     kept: Mapping[str, Coordinates],
 ) -> None:
     if fact.fate not in ("good", "refused"):
@@ -154,7 +154,7 @@ def _apply(
     names = [(fact.person.name, kind) for kind in fact.used]
     v = verdict_time(fact, copy)
     if fact.name == "contact.deleted":
-        _delete(chronicle, names, v, now)
+        _delete(chronicle, names, v, commit.now)
         return
     is_of_interest = fact.name in evidence.of_interest
     is_somebody = is_of_interest or fact.name.startswith("contact.")
@@ -166,11 +166,11 @@ def _apply(
     if fact.fate == "refused" or (is_of_interest and kept.get(fact.id) != copy.coordinates):
         return
     if is_somebody or (known and len(names) > 1):
-        contact = _joined(known, fact, copy, now)
+        contact = _joined(known, fact, copy, commit.now)
         chronicle.contacts[copy.coordinates] = contact
         chronicle.owners.update(dict.fromkeys(names, contact))
         if fact.name in CONSENT:
-            chronicle.words.append(Word(contact, v, CONSENT[fact.name], now))
+            chronicle.words.append(Word(contact, v, CONSENT[fact.name], commit.at))
         for name, owner in chronicle.owners.items():
             if name[0] == fact.person.name:
                 chronicle.owners[name] = owner.home

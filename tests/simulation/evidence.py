@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from state.run import Run
-from tests.simulation.facts import AutomationFact, Cancelled, Copy, Fact, Interval, Pause, Person
+from tests.simulation.facts import AutomationFact, Cancelled, Copy, Fact, Pause, Person
 from tests.simulation.log import SimLog
 from tests.simulation.provider import Provider
 from tests.simulation.tables import Tables
@@ -30,7 +30,6 @@ class Evidence:
     log: SimLog
     sent: Provider
     rules: Any  # grace, cap and slack are read of it
-    intervals: Sequence[Interval]
     pauses: Sequence[Pause]
     cancelled: Sequence[Cancelled]
     is_calm: bool

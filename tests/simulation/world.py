@@ -87,7 +87,6 @@ class Simulation:
             log=self.log,
             sent=self.provider,
             rules=RULES,
-            intervals=self.director.intervals,
             pauses=self.director.operator.pauses,
             cancelled=self.director.operator.cancelled,
             is_calm=not self.faults.enabled,

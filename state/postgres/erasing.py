@@ -55,9 +55,10 @@ update outbox set recipient = 'erased', title = null, message = '{}',
 where contact_id = any($1::bigint[])
 """
 
+#: By either side: one that was undone still says who the merged contact was.
 ERASE_MERGES = """
 update merges set undo = null
-where survivor = any($1::bigint[]) and undo is not null
+where (survivor = any($1::bigint[]) or merged = any($1::bigint[])) and undo is not null
 """
 
 FORGETTING = (
@@ -68,13 +69,14 @@ ASK = """
 insert into erasures (asked_at, before, contact_ids, identifiers) values ($1, $2, $3, $4)
 """
 
+#: A worker that is sending to the person has not answered yet; afterwards there may be a file more.
+#: That may last, and holds up nobody else's.
 NEXT = """
-select erasure_id, contact_ids, identifiers from erasures where done_at is null
+select erasure_id, contact_ids, identifiers from erasures
+where done_at is null
+  and not exists (select from outbox where contact_id = any(erasures.contact_ids))
 order by erasure_id limit 1 for update skip locked
 """
-
-#: A worker that is sending to the person has not answered yet; afterwards there may be a file more.
-IS_SENDING = "select exists (select from outbox where contact_id = any($1::bigint[]))"
 
 MESSAGE_IDS = "select message_id from messages where contact_id = any($1::bigint[])"
 
@@ -114,11 +116,15 @@ async def save_erasures(
 
 async def next_leftover(session: Session) -> Leftover | None:
     """Take the oldest deletion that leaves traces, until the transaction ends; None without one."""
-    rows = await session.rows(NEXT)
-    if not rows or await session.value(IS_SENDING, rows[0]["contact_ids"]):
-        return None
-    erasure_id, contact_ids, identifiers = rows[0]
-    return Leftover(erasure_id, contact_ids, [Identifier(*one) for one in parsed(identifiers)])
+    for erasure_id, contact_ids, identifiers in await session.rows(NEXT):
+        names = [Identifier(*one) for one in parsed(identifiers)]
+        return Leftover(erasure_id, contact_ids, names)
+    return None
+
+
+async def erase_answers(session: Session, contact_ids: Sequence[int]) -> None:
+    """Erase what providers have answered since the deletion: they quote the address."""
+    await session.run(ERASE_MESSAGES, list(contact_ids))
 
 
 async def message_ids(session: Session, contact_ids: Sequence[int]) -> list[UUID]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from state.postgres.catalogue import bump_revision, lock_catalogue
 from state.postgres.closed_waits import KEPT, forget_closed_waits
 from state.postgres.errors import named_failures
 from state.postgres.leaves import ensure_partitions
-from state.postgres.marks import sweep_marks
+from state.postgres.marks import read_now, sweep_marks
 from state.postgres.migrate import take_migration_lock
 from state.postgres.session import Record, Session
 
@@ -34,6 +34,22 @@ where retired_at is null and not (is_enabled and number = current_version)
     where closed_waits.automation_id = versions.automation_id
       and closed_waits.version = versions.number
       and late is null and closed_at > $1)
+"""
+
+#: Longer than any turn lasts from its `now` to its commit.
+TURN_MAX = timedelta(minutes=5)
+
+#: A retry begins a run in any version (rule R3), and its turn may have been under way while the
+#: idle versions were looked for: then its run is younger than that look, or hardly older ($3).
+IS_LIVED_IN = """
+select exists (
+  select from unnest($1::uuid[], $2::integer[]) as idle (automation_id, number)
+  cross join lateral (
+    select from runs_active
+    where automation_id = idle.automation_id and created_at >= $3 and version = idle.number
+    limit 1
+  ) as run
+)
 """
 
 RETIRE = """
@@ -70,9 +86,10 @@ async def sweep(session: Session, now: datetime) -> bool:
 async def retire_versions(session: Session, now: datetime) -> bool:
     """Retire versions that nothing lives in, and with them the names only they listened to (E7).
 
-    They are looked for without the lock, because that may take long, and only a publication can
-    bring one back to life; so the revision is looked at again under the lock.
+    They are looked for without the lock, because that may take long. Only a publication and a
+    retry can bring one back to life; so what these leave is looked at again under the lock.
     """
+    began = await read_now(session)
     revision = await session.value(REVISION)
     idle = await session.rows(IDLE, now - KEPT)
     retiring = [row for row in idle if row["retires"]]
@@ -81,6 +98,8 @@ async def retire_versions(session: Session, now: datetime) -> bool:
         return False
     since = await lock_catalogue(session)
     if revision != await session.value(REVISION):
+        return True
+    if await session.value(IS_LIVED_IN, *_keys(idle), began - TURN_MAX):
         return True
     await session.run(RETIRE, *_keys(retiring), since)
     await session.run(FORGET_INTERESTS, stale)

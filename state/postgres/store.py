@@ -255,6 +255,7 @@ class PostgresStore:
             leftover = await erasing.next_leftover(session)
             if leftover is None:
                 return None
+            await erasing.erase_answers(session, leftover.contact_ids)
             await scrub_quarantine(session, leftover.identifiers)
             await scrub_audit(session, leftover.identifiers)
             await forget(await erasing.message_ids(session, leftover.contact_ids))

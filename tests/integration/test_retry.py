@@ -18,6 +18,7 @@ from state.effect import Effect
 from state.postgres.housekeeping import retire_versions
 from state.postgres.reading import reading
 from state.postgres.reading_runs import find_runs
+from state.postgres.store import PostgresStore
 from stream.clock import SystemClock
 from stream.inquiry import view_of
 from stream.relay import Relay, RelayLimits
@@ -26,7 +27,7 @@ from tests.integration.command import Said, waitline
 from tests.integration.doors import EVENTS, Door, Log, open_door
 from tests.integration.drawn import automation
 from tests.integration.kit import publish_version
-from tests.stored import rows
+from tests.stored import connected, rows, until_blocked
 
 EVENT = (EVENTS, 0)
 
@@ -208,6 +209,34 @@ async def test_a_run_of_a_version_that_was_retired_is_retried(
         ((activity,),) = await rows(database, "select activity from runs_active")
         assert activity == "waiting"
         log.clock = datetime.now(UTC)  # its name is of interest again only now (E7)
+        await door.feed([log.add("email.opened", id="o1", email="ann@example.com")])
+        await swept(relay)
+    reasons = await rows(database, "select reason from runs_done order by completed_at")
+    assert reasons == [("failed_step",), ("completed_end",)]
+
+
+async def test_a_version_that_a_retry_is_about_to_live_in_is_not_retired(
+    database: str, store: PostgresStore, tmp_path: Path
+) -> None:
+    """R3, E7, W2: housekeeping saw nothing live in it while the retry's turn was under way."""
+    provider = Provider(Declined("refused", "no such mailbox"))
+    async with opened(database, tmp_path, provider, automation()) as (door, log, relay):
+        await door.feed([log.add("order.completed", id="e1", email="ann@example.com")])
+        await swept(relay)
+        await publish_version(store, quick("Receipt and follow-up"))
+        ((contact_id, run_id),) = await rows(database, "select contact_id, run_id from runs_done")
+        async with (
+            connected(database) as connection,
+            asyncio.TaskGroup() as group,
+            connection.transaction(),
+        ):
+            await connection.execute("select from contacts for update")
+            retry = [Retry(contact_id, run_id, "ann")]
+            group.create_task(door.processor.apply_commands("retries", retry))
+            await until_blocked(database)
+            group.create_task(store.keep_house(await store.database_now()))
+            await until_blocked(database, 2)
+        await swept(relay)
         await door.feed([log.add("email.opened", id="o1", email="ann@example.com")])
         await swept(relay)
     reasons = await rows(database, "select reason from runs_done order by completed_at")

@@ -1,0 +1,138 @@
+"""What is under way while a person is deleted, and what a deletion could miss (I5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from state.effect import Effect
+from state.postgres.pauses import set_pause
+from state.postgres.store import PostgresStore
+from stream.clock import SystemClock
+from stream.relay import Relay, RelayLimits
+from stream.senders.sender import Declined, Outcome
+from tests.integration.command import waitline
+from tests.integration.doors import CONTACTS, EVENTS, Log, open_door
+from tests.integration.drawn import automation, waiting
+from tests.integration.kit import publish_version
+from tests.stored import connected, rows, until_blocked
+
+ANN, BOB = "ann@example.com", "bob@example.com"
+COOKIE = "cookie-of-ann"
+
+
+async def forget_nothing(_messages: Sequence[UUID]) -> None:
+    """Stand for senders that keep nothing."""
+
+
+async def test_an_event_from_before_that_meets_the_deletion_at_the_lock_is_erased(
+    database: str, store: PostgresStore, tmp_path: Path
+) -> None:
+    """I5: who held the address when it was looked up is gone once the contact is locked."""
+    await publish_version(store, waiting())
+    log = Log()
+    async with (
+        open_door(database, "one", (EVENTS, 0), (CONTACTS, 0), folder=tmp_path) as one,
+        open_door(database, "two", (EVENTS, 1), folder=tmp_path) as two,
+    ):
+        await one.feed([log.add("go", id="first", email=ANN)])
+        before = log.clock.isoformat()
+        gone = log.add("contact.deleted", topic=CONTACTS, email=ANN)
+        said = {"occurred_at": before, "payload": {"word": ANN}}
+        late = log.add("go", id="late", to=1, email=ANN, **said)
+        async with (
+            connected(database) as connection,
+            asyncio.TaskGroup() as group,
+            connection.transaction(),
+        ):
+            await connection.execute("select from contacts for update")
+            group.create_task(one.feed([gone]))
+            await until_blocked(database)
+            group.create_task(two.feed([late]))
+            await until_blocked(database, 2)
+    assert await rows(database, "select event_id, payload::text from events") == [("first", "{}")]
+    assert await rows(database, "select run_id from runs_active") == []
+    assert await rows(database, "select value from identifiers") == []
+    noted = "select verdict from identity_notes where event_id = 'late'"
+    assert await rows(database, noted) == [("erased",)]
+
+
+async def test_a_merge_that_was_undone_forgets_whoever_is_deleted(
+    database: str, store: PostgresStore, tmp_path: Path
+) -> None:
+    """I5, I3: its log named both, and the one that is deleted now was the merged one."""
+    await publish_version(store, waiting())
+    log = Log()
+    async with open_door(database, "one", (EVENTS, 0), (CONTACTS, 0), folder=tmp_path) as door:
+        await door.feed([log.add("go", email=BOB), log.add("go", anonymous_id=COOKIE)])
+        both = {"email": BOB, "anonymous_id": COOKIE}
+        await door.feed([log.add("contact.identified", topic=CONTACTS, **both)])
+        ((merge_id,),) = await rows(database, "select merge_id from merges")
+        undo = ("contacts", "unmerge", str(merge_id), "--why", "two people")
+        assert (await waitline({"DATABASE_URL": database}, *undo)).code == 0
+        await door.feed([log.add("contact.deleted", topic=CONTACTS, anonymous_id=COOKIE)])
+    assert await rows(database, "select undo from merges") == [(None,)]
+
+
+async def test_a_deletion_that_has_to_wait_holds_up_no_other(
+    database: str, store: PostgresStore, tmp_path: Path
+) -> None:
+    """I5, T3: Ann's message stays claimed while its automation is held; Bob's traces go."""
+    await publish_version(store, automation("Held"))
+    log = Log()
+    async with open_door(database, "one", (EVENTS, 0), (CONTACTS, 0), folder=tmp_path) as door:
+        await door.feed([log.add("order.completed", email=ANN)])
+        (claimed,) = await store.claim_effects(10, timedelta(seconds=0))
+        assert claimed.effect.message["to"] == ANN, "by a worker that dies"
+        async with store.session() as session:
+            await set_pause(session, "Held", "hold", "test")
+        await door.feed([log.add("contact.deleted", topic=CONTACTS, email=ANN)])
+        await door.feed([log.add("contact.deleted", topic=CONTACTS, email=BOB)])
+        done = await store.erase_leftover(forget_nothing)
+        assert done is not None
+        assert [one.value for one in done.identifiers] == [BOB]
+        assert await store.erase_leftover(forget_nothing) is None
+
+
+class Talkative:
+    """Refuses everything, and says to whom, once it is told to go on."""
+
+    honours_keys = True
+
+    def __init__(self) -> None:
+        self.asked, self.may = asyncio.Event(), asyncio.Event()
+
+    async def send(self, effect: Effect) -> Outcome:
+        self.asked.set()
+        await self.may.wait()
+        return Declined("550", f"<{effect.message['to']}> is unknown here")
+
+
+async def test_the_answer_to_a_message_that_was_on_its_way_names_nobody(
+    database: str, store: PostgresStore, tmp_path: Path
+) -> None:
+    """I5, F4: providers quote the address; what is answered after the deletion goes with it."""
+    await publish_version(store, automation())
+    log, provider = Log(), Talkative()
+    async with open_door(database, "one", (EVENTS, 0), (CONTACTS, 0), folder=tmp_path) as door:
+        await door.feed([log.add("order.completed", email=ANN)])
+        relay = Relay(
+            door.store,
+            door.processor,
+            {"email": provider, "push": provider},
+            SystemClock(),
+            door.counters,
+            RelayLimits(),
+        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(relay.sweep())
+            await provider.asked.wait()
+            await door.feed([log.add("contact.deleted", topic=CONTACTS, email=ANN)])
+            assert await store.erase_leftover(forget_nothing) is None
+            provider.may.set()
+        assert await store.erase_leftover(forget_nothing) is not None
+    told = "select recipient, title, status, error ->> 'code', error ->> 'message' from messages"
+    assert await rows(database, told) == [("erased", None, "failed", "550", "erased")]

@@ -116,7 +116,7 @@ def postgres_troubles(config: Settings) -> Iterator[None]:
     """Say in an operator's words what is wrong with Postgres."""
     from state.postgres.migrate import MigrationError
     from state.postgres.reading import NotMigrated, database_failures
-    from state.turn import Moved, Unavailable, Unknown
+    from state.turn import Moved, Refused, Unavailable, Unknown
 
     where = f"Postgres at {postgres_address(config.database_url)}"
     try:
@@ -130,6 +130,12 @@ def postgres_troubles(config: Settings) -> Iterator[None]:
         raise Trouble(f"{where} is not migrated ({error}): run `waitline migrate`") from None
     except MigrationError as error:
         raise Trouble(f"{where}: {error}") from None
+    except Refused as error:
+        raise Trouble(
+            f"{where} cannot take what was said ({error.text}): nothing was changed by it; "
+            "give text as UTF-8, and numbers that fit",
+            MISUSED,
+        ) from None
     except Moved as error:
         raise Trouble(f"{where} was busy ({error}): try again") from None
     except Unknown:

@@ -7,6 +7,9 @@ from dataclasses import replace
 
 from handlers.abandon import Abandon
 from handlers.dedupe import rejected_event
+from handlers.ending import Cancel
+from handlers.retry import Retry
+from handlers.timer import Release
 from handlers.unmerge import UndoMerge
 from state.effect import Answer
 from state.event import Decoded, Event, Rejected
@@ -33,10 +36,11 @@ def parts_of(work: Work, refused: Refused) -> list[Work]:
 def _harmless(command: Command, refused: Refused) -> Command:
     """Return a command without what may be at fault: a provider's texts, then the run's new state.
 
-    An answer stays an answer: its effect must not be sent again (rule F2).
+    An answer stays an answer: its effect must not be sent again (rule F2). An operator's command
+    may itself be at fault, by its reason, and is there to hear of it: its run is left as it was.
     """
     code = f"refused {refused.sqlstate}"
-    if isinstance(command, Abandon | UndoMerge):
+    if isinstance(command, Abandon | Cancel | Release | Retry | UndoMerge):
         raise refused
     if isinstance(command, Answer) and command.code != code:
         return replace(command, code=code, text=None, provider_id=None)

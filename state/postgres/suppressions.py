@@ -137,9 +137,11 @@ async def with_standings(
 
 
 async def _recipient_hash(session: Session, keyring: Keyring, effect: Effect) -> bytes | None:
-    if effect.channel != KIND:
+    """Return the hash of an e-mail's address, None of what has none: it was erased (rule I5)."""
+    address = effect.message.get("to")
+    if effect.channel != KIND or address is None:
         return None
-    return await address_hash(session, keyring, str(effect.message["to"]))
+    return await address_hash(session, keyring, str(address))
 
 
 async def save_suppressions(

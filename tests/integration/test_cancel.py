@@ -342,3 +342,19 @@ async def test_a_goal_that_is_reached_is_kept_as_such(database: str, tmp_path: P
     assert await rows(database, "select status, reason from runs_done") == [
         ("completed", "exited_goal")
     ]
+
+
+@pytest.mark.parametrize("way", ["cancel", "release"])
+async def test_a_reason_that_cannot_be_stored_ends_no_run(
+    database: str, tmp_path: Path, way: str
+) -> None:
+    """O4, E5: such as one typed in another encoding than UTF-8; the operator is told."""
+    async with opened(database, tmp_path, waiting()) as (door, log):
+        await door.feed([log.add("go", id="go", email="ann@example.com")])
+        held = "update runs_active set is_held = true, due_at = created_at"
+        await rows(database, held)
+        (run_id,) = await run_ids(database)
+        told = await operate(database, "runs", way, str(run_id), "--why", "tr\udce8s tard")
+    assert (told.code, "give text as UTF-8" in told.err) == (2, True), told
+    assert await run_ids(database) == [run_id]
+    assert await rows(database, "select target from audit where what ~ '^(run|timer)'") == []

@@ -18,7 +18,7 @@ from tests.integration.command import waitline
 from tests.integration.doors import CONTACTS, EVENTS, Log, open_door
 from tests.integration.drawn import automation, waiting
 from tests.integration.kit import publish_version
-from tests.stored import connected, rows, until_blocked
+from tests.stored import rows
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 COOKIE = "cookie-of-ann"
@@ -26,38 +26,6 @@ COOKIE = "cookie-of-ann"
 
 async def forget_nothing(_messages: Sequence[UUID]) -> None:
     """Stand for senders that keep nothing."""
-
-
-async def test_an_event_from_before_that_meets_the_deletion_at_the_lock_is_erased(
-    database: str, store: PostgresStore, tmp_path: Path
-) -> None:
-    """I5: who held the address when it was looked up is gone once the contact is locked."""
-    await publish_version(store, waiting())
-    log = Log()
-    async with (
-        open_door(database, "one", (EVENTS, 0), (CONTACTS, 0), folder=tmp_path) as one,
-        open_door(database, "two", (EVENTS, 1), folder=tmp_path) as two,
-    ):
-        await one.feed([log.add("go", id="first", email=ANN)])
-        before = log.clock.isoformat()
-        gone = log.add("contact.deleted", topic=CONTACTS, email=ANN)
-        said = {"occurred_at": before, "payload": {"word": ANN}}
-        late = log.add("go", id="late", to=1, email=ANN, **said)
-        async with (
-            connected(database) as connection,
-            asyncio.TaskGroup() as group,
-            connection.transaction(),
-        ):
-            await connection.execute("select from contacts for update")
-            group.create_task(one.feed([gone]))
-            await until_blocked(database)
-            group.create_task(two.feed([late]))
-            await until_blocked(database, 2)
-    assert await rows(database, "select event_id, payload::text from events") == [("first", "{}")]
-    assert await rows(database, "select run_id from runs_active") == []
-    assert await rows(database, "select value from identifiers") == []
-    noted = "select verdict from identity_notes where event_id = 'late'"
-    assert await rows(database, noted) == [("erased",)]
 
 
 async def test_a_merge_that_was_undone_forgets_whoever_is_deleted(
@@ -136,3 +104,19 @@ async def test_the_answer_to_a_message_that_was_on_its_way_names_nobody(
         assert await store.erase_leftover(forget_nothing) is not None
     told = "select recipient, title, status, error ->> 'code', error ->> 'message' from messages"
     assert await rows(database, told) == [("erased", None, "failed", "550", "erased")]
+
+
+async def test_a_message_of_a_deleted_person_whose_worker_died_is_settled(
+    database: str, store: PostgresStore, tmp_path: Path
+) -> None:
+    """I5, F3: it is claimed once more when its lease ends, and tells nothing but that it ended."""
+    await publish_version(store, automation())
+    log = Log()
+    async with open_door(database, "one", (EVENTS, 0), (CONTACTS, 0), folder=tmp_path) as door:
+        await door.feed([log.add("order.completed", email=ANN)])
+        assert len(await store.claim_effects(10, timedelta(seconds=0))) == 1
+        await door.feed([log.add("contact.deleted", topic=CONTACTS, email=ANN)])
+        await door.settle()
+        assert await store.erase_leftover(forget_nothing) is not None
+    told = "select recipient, status, error ->> 'message' from messages"
+    assert await rows(database, told) == [("erased", "unknown", "erased")]

@@ -18,9 +18,13 @@ PARKED = """
 select activity, count(*) from runs_active where automation_id = $1 group by activity
 """
 
-UNSENT = (
-    "select count(*) from outbox where split_part(key, ':', 1) = $1::text and withdrawn_at is null"
-)
+#: What a worker has claimed may be going out; what is not due is tried again later.
+UNSENT = """
+select count(*) filter (where claimed_by is null) as unsent,
+  count(*) filter (where claimed_by is null and due_at <= $2) as due,
+  count(claimed_by) as under_way
+from outbox where split_part(key, ':', 1) = $1::text and withdrawn_at is null
+"""
 
 #: Everything that is due as it is stored, moved by the freezes since: `frozen` is the shift that is
 #: in the stored instants. All spans are microseconds, because intervals count days. Freezes apply
@@ -77,10 +81,16 @@ order by kind, version, step_key, how
 
 
 class Standing(NamedTuple):
-    """What a pause keeps of an automation: runs by what they are parked for, messages not sent."""
+    """What a pause keeps of an automation: runs by what they are parked for, messages not sent.
+
+    `due` are those of the unsent that a release would send at once; what is `under_way`, a worker
+    had taken before, and no pause calls it back.
+    """
 
     runs: dict[str, int]
     unsent: int
+    due: int
+    under_way: int
 
 
 class GoingOn(NamedTuple):
@@ -99,11 +109,12 @@ class GoingOn(NamedTuple):
     examples: list[UUID]
 
 
-async def standing(session: Session, automation_id: UUID) -> Standing:
+async def standing(session: Session, automation_id: UUID, now: datetime) -> Standing:
     """Return what stands still, or would, while an automation is paused."""
     rows = await session.rows(PARKED, automation_id)
     runs = {row["activity"]: row["count"] for row in rows}
-    return Standing(runs, await session.value(UNSENT, str(automation_id)))
+    (unsent,) = await session.rows(UNSENT, str(automation_id), now)
+    return Standing(runs, *unsent)
 
 
 async def going_on(session: Session, paused: Paused, now: datetime) -> list[GoingOn]:

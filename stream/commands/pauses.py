@@ -22,32 +22,44 @@ Document = Mapping[str, Any]
 
 #: What goes on after a release, in the order in which it is told: one, several.
 _KINDS = {
-    "starts": "runs that started meanwhile begin",
-    "matches": "waits go on with the event that they have kept",
-    "answers": "runs go on whose message was settled meanwhile",
-    "timeouts": "waits time out",
-    "delays": "delays end",
+    "starts": ("run that started meanwhile begins", "runs that started meanwhile begin"),
+    "matches": (
+        "wait goes on with the event that it has kept",
+        "waits go on with the event that they have kept",
+    ),
+    "answers": (
+        "run goes on whose message was settled meanwhile",
+        "runs go on whose message was settled meanwhile",
+    ),
+    "timeouts": ("wait times out", "waits time out"),
+    "delays": ("delay ends", "delays end"),
 }
 
+_SAID = {"hold": "held", "freeze": "frozen"}
 
-def hold(name: Name) -> None:
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would stand still, and change nothing.")
+]
+
+
+def hold(name: Name, dry_run: DryRun = False) -> None:
     """Hold an automation: nothing of it advances, and nothing of it is sent, until its release.
 
     Events are still read: those that start a run park it at its first step, those that close a wait
     are kept for it, exit rules and cancelling still end runs. Deadlines stand: what times out
     meanwhile does so at the release, unless its event has come. To move deadlines as well, freeze.
 
-    Example: waitline automations hold "Receipt and follow-up"
+    Example: waitline automations hold "Receipt and follow-up" --dry-run
     """
-    _tell(name, "hold", access.run(_set(name, "hold")))
+    _pause(name, "hold", is_dry=dry_run)
 
 
-def freeze(name: Name) -> None:
+def freeze(name: Name, dry_run: DryRun = False) -> None:
     """Freeze an automation: as hold, and every deadline that has not passed moves by the time.
 
-    Example: waitline automations freeze "Receipt and follow-up"
+    Example: waitline automations freeze "Receipt and follow-up" --dry-run
     """
-    _tell(name, "freeze", access.run(_set(name, "freeze")))
+    _pause(name, "freeze", is_dry=dry_run)
 
 
 def release(
@@ -75,33 +87,79 @@ def release(
         _tell_preview(found, is_dry=dry_run)
 
 
-async def _set(name: str, mode: Mode | None) -> tuple[Changed, Standing]:
+def _pause(name: str, mode: Mode, *, is_dry: bool) -> None:
+    before, stands = access.run(_would_stand(name) if is_dry else _set_and_count(name, mode))
+    terminal.say(f'"{name}" {_became(mode, before, is_dry=is_dry)}')
+    parked = ", ".join(f"{number} {what}" for what, number in sorted(stands.runs.items()))
+    terminal.say(f"  runs that {'would ' if is_dry else ''}stand still: {parked or 'none'}")
+    terminal.say(f"  messages that {'would not be' if is_dry else 'are not'} sent: {stands.unsent}")
+    if stands.under_way:
+        terminal.say(f"  messages on their way that may still go out: {stands.under_way}")
+    if is_dry:
+        terminal.say("nothing was changed: without --dry-run it is done")
+    else:
+        look = f'waitline automations release "{name}" --dry-run'
+        terminal.say(f"  what its release would do: {look}")
+
+
+def _became(mode: Mode, before: Mode | None, *, is_dry: bool) -> str:
+    if before == mode:
+        return f"{'is' if is_dry else 'was'} {_SAID[mode]} already"
+    now = f"{'would be' if is_dry else 'is'} {_SAID[mode]}"
+    until_now = "it is" if is_dry else "until now it was"
+    return now if before is None else f"{now}; {until_now} {_SAID[before]}"
+
+
+async def _would_stand(name: str) -> tuple[Mode | None, Standing]:
+    """Return how an automation is paused, and what stands still, or would."""
+    async with access.tables(access.settings()) as session, known_name(session, name):
+        found = await _found(session, name)
+        return found.pausing.mode, await _standing(session, found)
+
+
+async def _set_and_count(name: str, mode: Mode) -> tuple[Mode | None, Standing]:
+    """Pause an automation; return how it was paused before, and what stands still."""
+    changed = await _set(name, mode)
+    # Counted after the commit: nobody else's turn waits for it.
+    async with access.tables(access.settings()) as session:
+        return changed.before.mode, await _standing(session, changed.automation)
+
+
+async def _set(name: str, mode: Mode | None) -> Changed:
     from state.postgres.pauses import set_pause
+
+    async with access.operating(access.settings()) as session, known_name(session, name):
+        return await set_pause(session, name, mode, who_operates())
+
+
+async def _standing(session: Session, paused: Paused) -> Standing:
+    from state.postgres.marks import database_now
     from state.postgres.reading_pauses import standing
 
-    config = access.settings()
-    async with access.operating(config) as session, known_name(session, name):
-        changed = await set_pause(session, name, mode, who_operates())
-    # Counted after the commit: nobody else's turn waits for it.
-    async with access.tables(config) as session:
-        return changed, await standing(session, changed.automation.automation_id)
+    return await standing(session, paused.automation_id, await database_now(session))
+
+
+async def _found(session: Session, name: str) -> Paused:
+    from state.postgres.automations import UnknownAutomation
+    from state.postgres.pauses import find_paused
+
+    found = await find_paused(session, name)
+    if found is None:
+        raise UnknownAutomation(name)
+    return found
 
 
 async def _previewed(name: str) -> dict[str, Any]:
-    from state.postgres.automations import UnknownAutomation
     from state.postgres.marks import database_now
-    from state.postgres.pauses import find_paused
-    from state.postgres.reading_pauses import going_on, standing
+    from state.postgres.reading_pauses import Standing, going_on
 
     async with access.tables(access.settings()) as session, known_name(session, name):
-        found = await find_paused(session, name)
-        if found is None:
-            raise UnknownAutomation(name)
+        found = await _found(session, name)
         if found.pausing.mode is None:
-            return _document(found, [], {}, 0)
+            return _document(found, [], {}, Standing({}, 0, 0, 0))
         groups = await going_on(session, found, await database_now(session))
-        unsent = (await standing(session, found.automation_id)).unsent
-        return _document(found, groups, await _sends(session, found, groups), unsent)
+        sends = await _sends(session, found, groups)
+        return _document(found, groups, sends, await _standing(session, found))
 
 
 async def _sends(session: Session, paused: Paused, groups: list[GoingOn]) -> dict[str, int]:
@@ -133,7 +191,7 @@ def _expected(group: GoingOn, forecast: Forecast) -> Sends:
 
 
 def _document(
-    paused: Paused, groups: list[GoingOn], sends: Mapping[str, int], unsent: int
+    paused: Paused, groups: list[GoingOn], sends: Mapping[str, int], stands: Standing
 ) -> dict[str, Any]:
     from state.moment import moment_text
 
@@ -145,9 +203,11 @@ def _document(
         "paused_since": None if since is None else moment_text(since),
         **{kind: _counted([one for one in groups if one.kind == kind]) for kind in _KINDS},
         "messages": {
-            "queued": unsent,
+            "queued": stands.due,
             "surely": sends.get("surely", 0),
             "perhaps": sends.get("perhaps", 0),
+            "later": stands.unsent - stands.due,
+            "under_way": stands.under_way,
         },
     }
 
@@ -159,34 +219,29 @@ def _counted(groups: list[GoingOn]) -> dict[str, Any]:
     }
 
 
-def _tell(name: str, mode: Mode, told: tuple[Changed, Standing]) -> None:
-    changed, stands = told
-    said = {"hold": "held", "freeze": "frozen"}
-    if not changed.is_change:
-        terminal.say(f'"{name}" was {said[mode]} already')
-    elif changed.before.mode is not None:
-        terminal.say(f'"{name}" is {said[mode]}; until now it was {said[changed.before.mode]}')
-    else:
-        terminal.say(f'"{name}" is {said[mode]}')
-    parked = ", ".join(f"{number} {what}" for what, number in sorted(stands.runs.items()))
-    terminal.say(f"  runs that stand still: {parked or 'none'}")
-    terminal.say(f"  messages that are not sent: {stands.unsent}")
-    terminal.say(f'  what its release would do: waitline automations release "{name}" --dry-run')
-
-
 def _tell_preview(found: Document, *, is_dry: bool) -> None:
     verb = "would be" if is_dry else "is"
     since = terminal.instant(found["paused_since"])
-    how = {"hold": "held", "freeze": "frozen"}[found["pause"]]
+    how = _SAID[found["pause"]]
     terminal.say(f'"{found["automation"]}" {verb} released; it was {how} since {since}')
-    for kind, what in _KINDS.items():
+    for kind, (one, several) in _KINDS.items():
         counted = found[kind]
         if counted["count"]:
+            what = one if counted["count"] == 1 else several
             runs = ", ".join(counted["examples"])
             more = ", ..." if counted["count"] > len(counted["examples"]) else ""
             terminal.say(f"  {counted['count']} {what}: {runs}{more}")
-    messages = found["messages"]
+    _tell_messages(found["messages"])
+
+
+def _tell_messages(messages: Mapping[str, int]) -> None:
     terminal.say(
         f"  messages that go out at once: {messages['queued']} that were queued, "
         f"{messages['surely']} by runs that go on, perhaps {messages['perhaps']} more"
     )
+    if messages["later"]:
+        terminal.say(
+            f"  messages that failed before, and are tried again later: {messages['later']}"
+        )
+    if messages["under_way"]:
+        terminal.say(f"  messages on their way that may still go out: {messages['under_way']}")

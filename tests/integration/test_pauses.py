@@ -96,7 +96,8 @@ async def test_what_a_release_says_that_it_would_do_is_what_it_does(house: House
         assert preview["timeouts"]["count"] == 2
         assert sorted(preview["timeouts"]["examples"]) == sorted(late)
         assert preview["answers"]["count"] == preview["delays"]["count"] == 0
-        assert preview["messages"] == {"queued": 0, "surely": 3, "perhaps": 1}
+        sends = {"queued": 0, "surely": 3, "perhaps": 1, "later": 0, "under_way": 0}
+        assert preview["messages"] == sends
         assert await house.count("outbox") == 0
 
         said = await waitline(house.environment, "automations", "release", NAME)
@@ -185,15 +186,24 @@ async def test_another_automation_goes_on_beside_one_that_is_held(house: House) 
 
 
 async def test_commands_say_what_was_so_already_and_what_cannot_be(house: House) -> None:
-    """T3: a held automation may be frozen without letting go; it is released before it goes."""
+    """T3, O4: a look changes nothing; a held automation may be frozen without letting go."""
     await house.apply(waiting())
 
     async def said(*arguments: str) -> tuple[int, str]:
         done = await waitline(house.environment, "automations", *arguments)
         return done.code, done.out + done.err
 
+    for mode, would_be in (("hold", "held"), ("freeze", "frozen")):
+        look = (await said(mode, "Waiting", "--dry-run"))[1]
+        assert f'"Waiting" would be {would_be}\n  runs that would stand still: none' in look
+        assert "nothing was changed" in look
+    (listed,) = await house.waitline("automations", "list")
+    assert (listed["pause"], await house.count("audit where what ~ 'hold|freeze'")) == (None, 0)
     assert "runs that stand still: none" in (await said("hold", "Waiting"))[1]
     assert "was held already" in (await said("hold", "Waiting"))[1]
+    assert "is held already" in (await said("hold", "Waiting", "--dry-run"))[1]
+    look = (await said("freeze", "Waiting", "--dry-run"))[1]
+    assert "would be frozen; it is held" in look
     assert "is frozen; until now it was held" in (await said("freeze", "Waiting"))[1]
     code, text = await said("delete", "Waiting", "--yes")
     assert (code, "is paused" in text, 'automations release "Waiting"' in text) == (1, True, True)

@@ -65,7 +65,7 @@ READ = {
         f"{ONE_ID}, '2026-11-22', '{{}}', '{{}}', 5",
         "runs_active_automation_due",
     ),
-    "unsent": (reading_pauses.UNSENT, "'a'", "outbox_automation_due"),
+    "unsent": (reading_pauses.UNSENT, "'a', '2026-11-22'", "outbox_automation_due"),
     "oldest due": (reading_stream.OLDEST_DUE, "", "runs_active_automation_due"),
     "contact": (reading_contacts.CONTACT, "7", "contacts_pkey"),
     "home": (reading_contacts.HOME, "7", "contacts_pkey"),

@@ -153,7 +153,13 @@ async def test_effects_of_a_paused_automation_are_not_claimed(store: PostgresSto
     assert [one.effect for one in await store.claim_effects(9, LEASE)] == [made[2]]
     assert await store.claim_effects(9, LEASE) == []
     async with store.session() as session:
-        assert (await standing(session, a)).unsent == 2
+        now = AT + timedelta(hours=1)
+        stands = await standing(session, a, now)
+        assert (stands.unsent, stands.due, stands.under_way) == (2, 2, 0)
+        early = AT - timedelta(seconds=90)
+        assert (await standing(session, a, early)).due == 0
+        # Those of the other were claimed: no pause calls them back.
+        assert (await standing(session, b, now))[1:] == (0, 0, 2)
     await paused(store, "A", None)
     assert [one.effect for one in await store.claim_effects(9, LEASE)] == [made[1], made[0]]
 
@@ -271,7 +277,7 @@ async def test_what_would_go_on_is_counted_by_what_it_waits_for(store: PostgresS
         found = await find_paused(session, "A")
         assert found is not None
         groups = await going_on(session, found, now)
-        stands = await standing(session, of)
+        stands = await standing(session, of, now)
     told = {one.kind: (one.step_key, one.how, one.number, one.examples) for one in groups}
     assert told == {
         "starts": ("start", None, 1, [made[0].run_id]),

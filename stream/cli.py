@@ -53,6 +53,7 @@ app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings=CONTEXT,
     help="Event-driven automation runs on Kafka and Postgres.\n\n"
@@ -71,6 +72,7 @@ app.add_typer(automations.commands, name="automations", rich_help_panel=_OPERATE
 app.command(rich_help_panel=_OPERATE)(publish.publish)
 app.command(rich_help_panel=_OPERATE)(work.run)
 app.command(rich_help_panel=_OPERATE)(retention.retention)
+app.add_typer(runs.commands, name="runs", rich_help_panel=_OPERATE)
 app.add_typer(segments.commands, name="segments", rich_help_panel=_OPERATE)
 app.add_typer(subscription_topics.commands, name="subscription-topics", rich_help_panel=_OPERATE)
 app.add_typer(suppressions.commands, name="suppressions", rich_help_panel=_OPERATE)
@@ -78,7 +80,6 @@ app.command(rich_help_panel=_LOOK)(explain.explain)
 runs.commands.command()(release.release)
 runs.commands.command()(cancel.cancel)
 runs.commands.command()(retry.retry)
-app.add_typer(runs.commands, name="runs", rich_help_panel=_LOOK)
 app.command(rich_help_panel=_LOOK)(waits.waits)
 app.command(rich_help_panel=_LOOK)(stream_state.lag)
 app.add_typer(events.commands, name="events", rich_help_panel=_LOOK)

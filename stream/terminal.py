@@ -44,6 +44,12 @@ def print_json(document: object) -> None:
     typer.echo(to_json(document, indent=2).decode())
 
 
+def print_ids(documents: Iterable[Mapping[str, Any]]) -> None:
+    """Print the ids alone, one a line, for other commands to take."""
+    for document in documents:
+        typer.echo(document["id"])
+
+
 def say(text: str = "") -> None:
     """Print a line of the answer."""
     typer.echo(visible(text))
@@ -97,6 +103,11 @@ def instant(at: datetime | str | None) -> str:
         return "-"
     text = at if isinstance(at, str) else moment_text(at)
     return f"{text[:10]} {text[11:23]}Z"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return how many there are of a thing: `1 run`, `2 runs`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def visible(text: str) -> str:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from state.postgres.automations import Applied, AutomationRow, VersionRow
     from state.postgres.session import Session
 
-commands = typer.Typer(no_args_is_help=True, help="Apply, look at, enable and stop automations.")
+commands = typer.Typer(
+    no_args_is_help=True, help="Apply automations, look at them, pause, stop and delete them."
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The automation's name.")]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def cancel(
     run_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID...]", help="Runs to cancel.")
+        list[str] | None, typer.Argument(metavar="ID...", help="Runs to cancel.")
     ] = None,
     automation: Annotated[
         str | None, typer.Option(metavar="NAME", help="All active runs of this automation.")
@@ -58,8 +58,8 @@ def _cancel_automation(
     if not live.total:
         terminal.say(f'"{name}" has no active runs')
         return
-    verb = "would be cancelled" if is_dry else "are to be cancelled"
-    terminal.say(f'"{name}": {live.total} active runs {verb}')
+    runs = terminal.counted(live.total, "active run")
+    terminal.say(f'"{name}": {runs} {"would be" if is_dry else "to be"} cancelled')
     say_live(live)
     if is_dry:
         return
@@ -67,7 +67,7 @@ def _cancel_automation(
         terminal.confirm(f"Cancel {live.total} runs?")
     order = Order("cancelled_operator", why)
     done = access.run(cancel_all(config, automation_ids, order, live.total))
-    terminal.say(f'"{name}": {done} runs cancelled')
+    terminal.say(f'"{name}": {terminal.counted(done, "run")} cancelled')
 
 
 def _cancel_runs(

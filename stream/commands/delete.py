@@ -42,8 +42,8 @@ def delete(
     live = access.run(count_all(config, automation_ids))
     if dry_run or (cancel_runs and live.total):
         terminal.say(f'"{name}" {_planned(is_there=is_there)}')
-        fate = "end with it" if cancel_runs else "go on to their end"
-        terminal.say(f"{live.total} active runs {fate}")
+        fate = "will end with it" if cancel_runs else "will go on to the end"
+        terminal.say(f"{terminal.counted(live.total, 'active run')} {fate}")
         say_live(live)
     if dry_run:
         return
@@ -55,7 +55,7 @@ def delete(
     if cancel_runs:
         order = Order("cancelled_automation_deleted", None)
         done = access.run(cancel_all(config, automation_ids, order, live.total))
-        terminal.say(f"{done} runs cancelled")
+        terminal.say(f"{terminal.counted(done, 'run')} cancelled")
 
 
 def _planned(*, is_there: bool) -> str:
@@ -63,7 +63,7 @@ def _planned(*, is_there: bool) -> str:
 
 
 def _and_cancel(runs: int) -> str:
-    return f" and cancel {runs} runs" if runs else ""
+    return f" and cancel {terminal.counted(runs, 'run')}" if runs else ""
 
 
 async def _looked_up(config: Settings, name: str, *, with_deleted: bool) -> tuple[bool, list[UUID]]:

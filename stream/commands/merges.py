@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from stream import access, terminal
-from stream.operator import who_operates
+from stream.operator import reason_given, who_operates
 from stream.trouble import FAILED, MISUSED, Trouble
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def merges(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    only_ids: Annotated[bool, typer.Option("--ids", help="Print the ids alone.")] = False,
 ) -> None:
     """List merges, the newest first: by which event, who survived, and what moved.
 
@@ -36,6 +37,9 @@ def merges(
     Example: waitline contacts merges --contact email:ann@example.com
     """
     found = [_document(merge) for merge in access.run(_listed(contact, limit))]
+    if only_ids:
+        terminal.print_ids(found)
+        return
     if as_json:
         terminal.print_json(found)
         return
@@ -60,7 +64,9 @@ def merges(
 
 def unmerge(
     merge_id: Annotated[str, typer.Argument(metavar="ID", help="The merge's id.")],
-    why: Annotated[str, typer.Option(help="The reason, for the audit log.")],
+    why: Annotated[
+        str | None, typer.Option(help="The reason, for the audit log; a dry run needs none.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be undone, and change nothing.")
     ] = False,
@@ -73,11 +79,9 @@ def unmerge(
     of one contact the newest is undone first.
 
     Example: waitline contacts unmerge 2f1c7b7e-52a4-5e0b-9a52-5f8d7d7c9a11 --dry-run
-    --why "a shared tablet"
     """
-    if not why.strip():
-        raise Trouble("--why is empty: say why, for whoever reads the audit log", MISUSED)
-    told = access.run(_undone(_parsed(merge_id), why, is_dry=dry_run))
+    wanted = _parsed(merge_id)
+    told = access.run(_undone(wanted, None if dry_run else reason_given(why)))
     if as_json:
         terminal.print_json(told)
     else:
@@ -110,14 +114,14 @@ async def _listed(contact: str | None, limit: int) -> list[LoggedMerge]:
         return await list_merges(session, person, limit)
 
 
-async def _undone(merge_id: UUID, why: str, *, is_dry: bool) -> dict[str, Any]:
-    """Undo a merge unless it is refused; return what was, or would be, undone."""
+async def _undone(merge_id: UUID, why: str | None) -> dict[str, Any]:
+    """Undo a merge unless it is refused; return what was, or without a reason would be, undone."""
     from handlers.unmerge import UndoMerge
 
     config = access.settings()
     found = await _found(config, merge_id)
     told, merge = _judged(found), found.record.merge
-    if is_dry or told["refused"] is not None:
+    if why is None or told["refused"] is not None:
         return told | {"undone": False}
     asked = UndoMerge(merge.survivor, merge.merged, merge_id, who_operates(), why)
     async with access.door(config) as processor:
@@ -184,12 +188,11 @@ def _document(merge: LoggedMerge) -> dict[str, Any]:
 
 def _tell(told: dict[str, Any]) -> None:
     merge = told["merge"]
-    what = f"{merge['merged']} from {merge['survivor']}"
     if told["refused"] is not None:
         terminal.say(f"{merge['id']}: cannot be undone: {told['refused']}")
         return
-    verb = "is apart" if told["undone"] else "would be apart"
-    terminal.say(f"{what}: {verb}")
+    verb = "is" if told["undone"] else "would be"
+    terminal.say(f"{merge['merged']} {verb} apart from {merge['survivor']}")
     terminal.say(f"  identifiers that go back: {', '.join(told['identifiers']) or 'none'}")
     terminal.say(f"  active runs that go back: {', '.join(told['runs']) or 'none'}")
     terminal.say("  both profiles are as before the merge")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream import access, terminal
-from stream.operator import who_operates
+from stream.operator import reason_given, who_operates
 from stream.trouble import FAILED, MISUSED, Trouble
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def release(
     run_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Runs that are held.")],
-    why: Annotated[str, typer.Option(help="The reason, for the audit log.")],
+    why: Annotated[
+        str | None, typer.Option(help="The reason, for the audit log; a dry run needs none.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would fire, and change nothing.")
     ] = False,
@@ -29,13 +31,9 @@ def release(
     Release it only when that partition will not come back. What is not due stays as it is.
 
     Example: waitline runs release 5dda258d-eac9-559c-96b4-5af441218dcd --dry-run
-    --why "partition 3 was deleted"
     """
-    if not why.strip():
-        raise Trouble("--why is empty: say why, for whoever reads the audit log", MISUSED)
-    told, are_all_held = access.run(
-        _released([_parsed(text) for text in run_ids], why, is_dry=dry_run)
-    )
+    wanted = [_parsed(text) for text in run_ids]
+    told, are_all_held = access.run(_released(wanted, None if dry_run else reason_given(why)))
     for line in told:
         terminal.say(line)
     if not are_all_held:
@@ -51,18 +49,19 @@ def _parsed(text: str) -> UUID:
         raise Trouble(f'"{text}" is no run id: `waitline waits` lists them', MISUSED) from None
 
 
-async def _released(run_ids: list[UUID], why: str, *, is_dry: bool) -> tuple[list[str], bool]:
+async def _released(run_ids: list[UUID], why: str | None) -> tuple[list[str], bool]:
+    """Fire what is held, and tell of each run; without a reason, only tell what would fire."""
     from handlers.timer import Release
 
     config = access.settings()
     runs = await _active(run_ids)
     held = [one.run for one in runs.values() if _is_held(one)]
-    if not is_dry:
+    if why is not None:
         releases = [Release(run.contact_id, run.run_id, who_operates(), why) for run in held]
         async with access.door(config) as processor:
             await processor.apply_releases(releases)
     fired = {run.run_id for run in held}
-    verb = "would fire" if is_dry else "fired"
+    verb = "would fire" if why is None else "fired"
     told = [
         f"{run_id}: {verb}" if run_id in fired else f"{run_id}: {_why_not(runs.get(run_id))}"
         for run_id in run_ids

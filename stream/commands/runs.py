@@ -12,7 +12,7 @@ from stream.trouble import MISUSED, Trouble
 
 STATUSES = ("running", "completed", "failed", "cancelled")
 
-commands = typer.Typer(no_args_is_help=True, help="Look at runs.")
+commands = typer.Typer(no_args_is_help=True, help="Look at runs; cancel, retry and release them.")
 
 
 @commands.command("list")
@@ -24,14 +24,20 @@ def list_(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    only_ids: Annotated[bool, typer.Option("--ids", help="Print the ids alone.")] = False,
 ) -> None:
     """List runs, the newest first.
+
+    Other commands take the ids: waitline runs retry $(waitline runs list --status failed --ids)
 
     Example: waitline runs list --status failed --automation "Receipt and follow-up"
     """
     if status is not None and status not in STATUSES:
         raise Trouble(f'"{status}" is no status: one of {", ".join(STATUSES)}', MISUSED)
     found = access.run(_listed(automation, status, contact, limit))
+    if only_ids:
+        terminal.print_ids(found)
+        return
     if as_json:
         terminal.print_json(found)
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream import access, terminal
-from stream.operator import who_operates
+from stream.operator import reason_given, who_operates
 from stream.trouble import MISUSED, Trouble
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def add(address: Address, why: Why) -> None:
 
     Example: waitline suppressions add email:ann@example.com --why "asked by telephone"
     """
-    is_change = access.run(_added(_parsed(address), _reason(why)))
+    is_change = access.run(_added(_parsed(address), reason_given(why)))
     terminal.say(f"{address} {'is suppressed' if is_change else 'was suppressed already'}")
 
 
@@ -80,7 +80,7 @@ def remove(address: Address, why: Why) -> None:
 
     Example: waitline suppressions remove email:ann@example.com --why "her mailbox is back"
     """
-    if not access.run(_removed(_parsed(address), _reason(why))):
+    if not access.run(_removed(_parsed(address), reason_given(why))):
         raise Trouble(f"{address} is not suppressed: `waitline suppressions list`")
     terminal.say(f"{address} may be written to again")
 
@@ -92,12 +92,6 @@ def _parsed(text: str) -> Identifier:
             f"{identifier.kind}: only e-mail is sent to an address; write email:VALUE", MISUSED
         )
     return identifier
-
-
-def _reason(why: str) -> str:
-    if not why.strip():
-        raise Trouble("--why is empty: say why, for whoever reads the audit log", MISUSED)
-    return why
 
 
 async def _listed(wanted: Identifier | None, limit: int) -> list[dict[str, Any]]:

@@ -266,7 +266,7 @@ async def test_an_automation_is_deleted_with_its_runs(database: str, tmp_path: P
         dry = await operate(database, *delete, "--cancel-runs", "--dry-run")
         assert dry.out.splitlines() == [
             '"Waiting" was deleted before, and still has runs',
-            "2 active runs end with it",
+            "2 active runs will end with it",
             "  waiting: 2",
         ]
         told = await operate(database, *delete, "--cancel-runs", "--yes")
@@ -285,7 +285,7 @@ async def test_an_automation_and_its_runs_are_deleted_at_once(
         dry = await operate(database, *delete, "--dry-run")
         assert dry.out.splitlines()[:2] == [
             '"Waiting" is to be deleted',
-            "1 active runs end with it",
+            "1 active run will end with it",
         ]
         assert len(await run_ids(database)) == 1
         assert (await operate(database, *delete, "--yes")).code == 0

@@ -157,11 +157,13 @@ async def test_a_merge_is_listed_and_undone_as_an_operator_would(
         assert (await operate(database, *asked, "email:bob@example.com")).document == []
         undo = ("contacts", "unmerge", merge["id"], "--why", "a shared tablet")
         before = await owners(database)
-        dry = await operate(database, *undo, "--dry-run")
+        missing = await operate(database, *undo[:3])
+        assert (missing.code, "--why is missing" in missing.err) == (2, True)
+        dry = await operate(database, *undo[:3], "--dry-run")
         assert (dry.code, dry.out.splitlines()[:3]) == (
             0,
             [
-                f"{gone} from {kept}: would be apart",
+                f"{gone} would be apart from {kept}",
                 f"  identifiers that go back: {COOKIE}",
                 f"  active runs that go back: {merge['runs_moved'][0]}",
             ],

@@ -8,15 +8,17 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+import typer
 
 from stream import access, terminal
 from stream.announcement import BadEvent, check, fresh_id, read_lines
-from stream.cli import invoke
+from stream.cli import app, invoke
 from stream.clock import SystemClock
 from stream.config import Settings
 from stream.inquiry import parse_place
@@ -25,14 +27,16 @@ from tests.kit import NOW
 
 ROOT = Path(__file__).parents[2]
 
-COMMANDS = [
-    ["migrate"], ["topics", "create"], ["config"],
-    ["automations", "apply"], ["automations", "list"], ["automations", "show"],
-    ["automations", "enable"], ["automations", "stop"], ["automations", "delete"],
-    ["publish"], ["run"], ["runs", "list"], ["runs", "show"], ["explain"], ["events", "names"],
-    ["waits"], ["lag"], ["contacts", "show"], ["dead-letters", "list"], ["dead-letters", "show"],
-    ["runs", "release"], ["runs", "cancel"], ["runs", "retry"], ["audit"],
-]  # fmt: skip
+
+def _leaves(command: Any, path: list[str]) -> Iterator[list[str]]:
+    subcommands = getattr(command, "commands", None)
+    if subcommands is None:
+        yield path
+    for name, one in (subcommands or {}).items():
+        yield from _leaves(one, [*path, name])
+
+
+COMMANDS = list(_leaves(typer.main.get_command(app), []))
 
 READING = [
     ["automations", "list"], ["automations", "show", "A"], ["runs", "list"],

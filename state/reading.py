@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from state.erasure import ERASED
 from state.event import Coordinates, Decoded, Identifier
 from state.pausing import NEVER_PAUSED, Mode, Pausing
 from state.run import Resolved, Run
@@ -116,6 +117,11 @@ class EventRow:
     identifiers: tuple[Identifier, ...]
     payload: Document
     findings: Sequence[Document]
+
+    @property
+    def is_erased(self) -> bool:
+        """Tell an event whose person was deleted: what it said and found is gone (rule I5)."""
+        return self.resolved.path == ERASED
 
 
 class DuplicateRow(NamedTuple):

@@ -10,7 +10,10 @@ from uuid import UUID
 from handlers.explaining.case import Case
 from handlers.explaining.hindsight import RunView
 from handlers.publishing.catalogue import compile_version
+from state.contact import contact_uuid
 from state.event import Coordinates, Event
+from state.merge import LoggedMerge
+from state.moment import moment_text
 from state.postgres.audiences import load_audiences
 from state.postgres.codec import json_text
 from state.postgres.reading_contacts import load_contact, load_person
@@ -23,6 +26,7 @@ from state.postgres.reading_events import (
     traces_at,
     traces_of_keys,
 )
+from state.postgres.reading_merges import list_merges
 from state.postgres.reading_runs import Wanted, find_runs, list_runs, runs_that_used
 from state.postgres.reading_stream import partition_rows
 from state.postgres.session import Session
@@ -35,6 +39,9 @@ from stream.trouble import Trouble
 
 #: How many of a contact's runs are asked what they say of an event.
 RUNS_JUDGED = 50
+
+#: How many of the newest merges of a contact are asked whether they were undone.
+MERGES_JUDGED = 100
 
 _PLACE = re.compile(r"(?P<topic>[A-Za-z0-9._-]+)/(?P<partition>[0-9]{1,9})/(?P<offset>[0-9]{1,18})")
 
@@ -54,6 +61,7 @@ async def investigate(
         at = at if at is not None and at.topic in known else None
         searched: list[str] = []
         traces = await _traces(session, config, asked, at, source, searched)
+        traces = await _with_undone(session, traces)
     case = Case(asked, at, traces, searched=searched)
     if not (traces.events or traces.duplicates or traces.quarantined):
         found = await _look(config, asked, at, positions, searched, on_progress)
@@ -109,6 +117,35 @@ async def _events_elsewhere(
         return ()
     searched.append("the events of the last 8 days of any source")
     return found
+
+
+async def _with_undone(session: Session, traces: Traces) -> Traces:
+    """Say of each merge in the notes whether it was undone since (rule I3)."""
+    people = sorted({note.contact_id for note in traces.notes if note.verdict == "merged"})
+    if not people:
+        return traces
+    undone = {
+        (merge.coordinates, str(contact_uuid(merge.merged))): merge
+        for merge in await list_merges(session, people, MERGES_JUDGED)
+        if merge.undone_at is not None
+    }
+    notes = [
+        next(
+            (
+                note._replace(reason=f"{note.reason}; {_undone_text(merge)}")
+                for (at, gone), merge in undone.items()
+                if note.verdict == "merged" and at == note.coordinates and gone in note.reason
+            ),
+            note,
+        )
+        for note in traces.notes
+    ]
+    return replace(traces, notes=notes)
+
+
+def _undone_text(merge: LoggedMerge) -> str:
+    assert merge.undone_at is not None
+    return f"undone at {moment_text(merge.undone_at)} by {merge.undone_by}"
 
 
 async def _look(

@@ -14,6 +14,7 @@ from handlers.explaining.hindsight import (
     ended_before_start,
     judged_again,
     met_by_others,
+    started_by,
     waits_of,
 )
 from handlers.explaining.trace import Check, approval_text, refusal_text, trigger_trace, wait_trace
@@ -72,8 +73,11 @@ def consider(
     The findings stored with it are the truth of that moment. What they leave out is judged again:
     why a filter held, and what other waits of the contact say of it (look-back above all, W2).
     """
-    judge = _Judge(event, runs, names, contact)
     found = Considered([], [], [])
+    if event.is_erased:
+        found.automations.extend(one for view in runs.values() for one in started_by(event, view))
+        return found
+    judge = _Judge(event, runs, names, contact)
     for finding in event.findings:
         match finding["subject"]:
             case "automation":

@@ -95,7 +95,8 @@ def _verdict_of_stored(case: Case, considered: Considered) -> str:
     did = next((verdict for verdict in _DOING if verdict in verdicts), None)
     blocked = "merge_blocked" if "merge_blocked" in notes else None
     refused = next((verdict for verdict in _REFUSALS if verdict in verdicts), None)
-    return did or blocked or refused or next(iter(notes), "no_open_wait")
+    erased = "erased" if case.event is not None and case.event.is_erased else None
+    return did or blocked or refused or erased or next(iter(notes), "no_open_wait")
 
 
 def _verdict_of_found(case: Case, found: Found) -> str:

@@ -58,6 +58,22 @@ def judged_again(
         }
 
 
+def started_by(event: EventRow, view: RunView) -> Iterator[Document]:
+    """Yield the start of a run by an event whose findings are erased with its person (rule I5)."""
+    run = view.stored.run
+    if event.key != run.trigger.key or run.retried_from is not None:
+        return
+    never_began = run.reason == "exited_before_start"
+    yield {
+        "automation": view.stored.version.name,
+        "verdict": "exited_before_start" if never_began else "started",
+        "reason": "the run names it as its trigger; why is erased with its person",
+        "run_id": str(run.run_id),
+        "run_status": run.status,
+        "values": [],
+    }
+
+
 def ended_before_start(
     event: EventRow, view: RunView, contact: Mapping[str, object]
 ) -> Iterator[Document]:

@@ -38,7 +38,7 @@ class Story:
 _DEEDS = {
     "exited": 'ended a run of "{automation}" by its exit rule',
     "resumed": 'resumed the wait "{step}" of "{automation}"',
-    "kept": 'was kept for the wait "{step}" of "{automation}", which was paused',
+    "kept": 'was kept for the wait "{step}" of "{automation}": {reason}',
     "started": 'started a run of "{automation}"',
     "exited_before_start": 'began a run of "{automation}" that an earlier event had ended',
     "arm_met": 'met an arm of the wait "{step}" of "{automation}"',
@@ -79,7 +79,9 @@ def _deeds(considered: Considered) -> list[Entry]:
 def _deeds_text(story: Story) -> str:
     """Return what the event did, each thing by its name; what is beyond some is counted."""
     deeds = [
-        _DEEDS[one["verdict"]].format(automation=one["automation"], step=one.get("step_key"))
+        _DEEDS[one["verdict"]].format(
+            automation=one["automation"], step=one.get("step_key"), reason=one["reason"]
+        )
         for one in _deeds(story.considered)
     ]
     more = len(deeds) - _DEEDS_TOLD
@@ -192,7 +194,13 @@ def _identifier(story: Story) -> Told:
     return Told(f"The event changed who is who, and did nothing else ({notes}).", None)
 
 
-def _erased(_story: Story) -> Told:
+def _erased(story: Story) -> Told:
+    if story.traces.events:
+        return Told(
+            "The event was applied; its person was deleted since, and what it did is erased with "
+            "them, but for the runs that it started.",
+            None,
+        )
     return Told(
         "The event was not kept: it happened before its person was deleted, and came after.",
         "events of the person from after the deletion belong to a new contact",

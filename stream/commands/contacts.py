@@ -60,7 +60,9 @@ async def _shown(text: str) -> dict[str, Any]:
         contact = None if number is None else await load_contact(session, number)
         audiences = await load_audiences(session)
         if contact is None:
-            raise Trouble(f"nobody is known by {text}: no event has named them yet")
+            raise Trouble(
+                f"nobody is known by {text}: no event has named them, or they were deleted since"
+            )
         runs = await list_runs(session, Wanted(contact_ids=members_of(contact), limit=RUNS_SHOWN))
     runs_shown = [run_summary(stored) for stored in runs]
     return _document(contact, audiences) | {"runs": runs_shown}

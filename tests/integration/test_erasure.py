@@ -89,6 +89,9 @@ async def test_after_a_deletion_no_table_and_no_file_knows_the_person(house: Hou
         shown = await house.run("order")
         assert shown is not None
         assert [step["key"] for step in shown["steps"]][:2] == ["start", "receipt"]
+        told = await house.waitline("explain", "waits")
+        assert (told["verdict"], len(told["automations"])) == ("started", 1)
+        assert (await house.waitline("explain", "a"))["verdict"] == "erased"
 
         late = post("go", id="late", email=ANN, occurred_at=earlier.isoformat())
         later = post("go", id="later", email=ANN)

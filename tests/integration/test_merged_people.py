@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -185,6 +186,10 @@ async def test_a_merge_is_listed_and_undone_as_an_operator_would(
     assert await rows(database, audit) == [(merge["id"], "a shared tablet")]
     again = await operate(database, *undo)
     assert (again.code, "it was undone already" in again.out) == (1, True)
+    told = (await operate(database, "explain", "met", "--json")).document
+    (note,) = told["identity"]["notes"]
+    assert (note["verdict"], "became" in note["reason"]) == ("merged", True)
+    assert re.search(r"; undone at \S+Z by cli:", note["reason"])
     assert "by cli:" in (await operate(database, "contacts", "merges")).out
 
 

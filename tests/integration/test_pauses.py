@@ -116,6 +116,7 @@ async def test_what_a_release_says_that_it_would_do_is_what_it_does(house: House
     assert "is not paused" in again.out
     told = await house.waitline("explain", "a-1")
     assert told["verdict"] == "kept"
+    assert "went on with it after the release" in told["reason"]
     assert "went on with it after the release" in told["waits"][0]["reason"]
     assert (await house.waitline("explain", "a-2"))["verdict"] == "already_kept"
     told = await house.waitline("explain", "new")

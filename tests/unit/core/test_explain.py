@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from handlers.explaining.case import Case
 from handlers.explaining.explain import explain
 from state.reading import NoteRow, Traces
+from state.run import Resolved
 from tests.explaining import PLACE, WAITING, case_of, explained, only, row_of
 from tests.kit import NOW, Scene, ago, ahead, event, line, push, rule, same, trigger, wait
 
@@ -207,6 +210,24 @@ def test_what_an_event_did_to_who_is_who_is_told(verdict: str) -> None:
     found = explain(Case("x", None, Traces([], [], [], [note])))
     assert found["verdict"] == verdict
     assert len(found["reason"]) > 20
+
+
+def test_what_an_erased_event_started_is_told_from_its_run() -> None:
+    """O3, I5: its findings are gone with its person; that nothing had waited for it is untrue."""
+    scene = Scene(WAITING)
+    go = row_of(scene.decide(event("go")))
+    opened = ahead(minutes=1)
+    answer = row_of(scene.at(opened).decide(event("email.opened", opened)))
+    gone = [
+        replace(row, resolved=Resolved("email", "erased", "erased"), payload={}, findings=())
+        for row in (go, answer)
+    ]
+    started, resumed = (explain(case_of(scene, row)) for row in gone)
+    assert started["verdict"] == "started"
+    assert only(started["automations"])["run_id"] == str(scene.run.run_id)
+    assert "erased with its person" in only(started["automations"])["reason"]
+    assert (resumed["verdict"], resumed["waits"]) == ("erased", [])
+    assert "was deleted since" in resumed["reason"]
 
 
 def test_contact_values_that_were_not_stored_are_marked_as_of_now() -> None:

@@ -40,6 +40,17 @@ class Stamp(NamedTuple):
     by: str
 
 
+def writer_text(by: str) -> str:
+    """Return a stamp's writer as it is asked for: an event's place, or the run's id and its step.
+
+    Stamps hold places with zeros before the numbers, and mark runs by a tilde: they sort so.
+    """
+    topic, *numbers = by.rsplit("/", 2)
+    if by.startswith("~") or len(numbers) != 2:
+        return by.removeprefix("~")
+    return "/".join((topic, *(number.lstrip("0") or "0" for number in numbers)))
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """What is known of a person.

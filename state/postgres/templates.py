@@ -30,6 +30,8 @@ async def put_templates(
     """Store templates, and keep what each changed one was before (rule O4)."""
     known = await load_templates(session) if templates else {}
     for alias, definition in templates.items():
+        if known.get(alias) == definition:  # in whatever order it is written
+            continue
         kind = "push" if "title" in definition else "email"
         if await session.run(PUT_TEMPLATE, alias, kind, json_text(definition), action.at):
             change = (known.get(alias), definition)

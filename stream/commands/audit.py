@@ -102,7 +102,16 @@ def _change(action: dict[str, Any]) -> str:
 
 def _told(name: str, before: dict[str, Any], after: dict[str, Any]) -> str:
     if name not in before:
-        return "" if after[name] is None else f"{name}: {after[name]}"
+        return "" if after[name] is None else f"{name}: {_value(after[name])}"
     if name not in after:
-        return f"{name} was {before[name]}"
-    return "" if before[name] == after[name] else f"{name}: {before[name]} -> {after[name]}"
+        return f"{name} was {_value(before[name])}"
+    if before[name] == after[name]:
+        return ""
+    return f"{name}: {_value(before[name])} -> {_value(after[name])}"
+
+
+def _value(value: object) -> str:
+    """Return a value as tables show it: `yes` and `no`, a dash where there is none."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)

@@ -46,7 +46,7 @@ def number_after(text: str | None) -> int:
 
 async def page(session: Session, rows: Sequence[MemberRow], limit: int) -> dict[str, Any]:
     """Return a page of people as documents; `next` is where the following one begins after."""
-    from state.contact import contact_uuid
+    from state.contact import contact_uuid, writer_text
     from state.moment import moment_text
     from state.postgres.contacts import load_links
 
@@ -57,7 +57,7 @@ async def page(session: Session, rows: Sequence[MemberRow], limit: int) -> dict[
             "identifier": _shown(links.get(row.contact_id, ())),
             "is_in": row.is_in,
             "since": moment_text(row.at),
-            "by": row.by,
+            "by": writer_text(row.by),
         }
         for row in rows
     ]

@@ -113,7 +113,8 @@ async def test_members_are_listed_page_by_page(
     people = {one["identifier"] for page in (first, rest) for one in page["members"]}
     assert people == {f"email:p{number}@x.io" for number in range(5)}
     assert (len(first["members"]), len(rest["members"])) == (3, 2)
-    assert first["members"][0]["by"].endswith("/add")
+    written_by = {one["by"] for page in (first, rest) for one in page["members"]}
+    assert written_by == {f"{run['id']}/add" for run in await desk.reads("runs", "list")}
     topic = await desk.reads("subscription-topics", "show", "digest")
     assert (topic["subscribed"], topic["unsubscribed"], len(topic["members"])) == (0, 5, 5)
     contact = await desk.reads("contacts", "show", "email:p1@x.io")
@@ -136,6 +137,8 @@ async def test_a_topic_that_nobody_created_is_listed_as_undeclared(
         1,
     )
     assert "undeclared" in (await desk.does("subscription-topics", "list")).out
+    (ann,) = (await desk.reads("subscription-topics", "show", "offers"))["members"]
+    assert ann["by"] == f"{CONTACTS}/0/0"
 
 
 async def test_what_is_used_cannot_be_deleted(

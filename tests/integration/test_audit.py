@@ -65,6 +65,9 @@ async def test_templates_are_kept_as_they_were(house: House) -> None:
         document["templates"] = document["templates"] | {"nudge": {"subject": nudge, "text": "!"}}
         file.write_text(yaml.safe_dump(document))
         assert (await waitline(house.environment, "automations", "apply", str(file))).code == 0
+    written = {alias: dict(reversed(one.items())) for alias, one in document["templates"].items()}
+    file.write_text(yaml.safe_dump(document | {"templates": written}, sort_keys=False))
+    assert (await waitline(house.environment, "automations", "apply", str(file))).code == 0
     done = await actions(house, "--what", "template.apply")
     assert sorted(one["target"] for one in done[1:]) == ["nudge", "receipt", "thanks"]
     last = done[0]
@@ -93,7 +96,7 @@ async def test_the_log_is_narrowed_and_read_page_by_page(house: House) -> None:
     assert len(await actions(house, "--since", stops[2]["at"])) == 3
     assert await actions(house, "--target", "W9") == []
     people = await waitline(house.environment, "audit", "--what", "automation.stop")
-    assert "is_enabled: True -> False" in people.out
+    assert "is_enabled: yes -> no" in people.out
     last = await waitline(house.environment, "audit", "--limit", "3")
     assert f"there may be more: --before {everything[2]['id']}" in last.err
 

@@ -22,6 +22,7 @@ from handlers.world import Findings, World
 from state.automation import Automation
 from state.event import Event
 from state.evidence import Finding
+from state.history import exit_entry
 from state.run import Resolved, Run, Trigger, run_id_of
 from state.turn import EventRecord, Seen, StoredEvent
 
@@ -133,7 +134,7 @@ def _end_before_start(world: World, run: Run, early: StoredExit, findings: Findi
         values=early.values,
     )
     findings.append(finding)
-    world.put_run(run.end("exited_before_start", world.now))
+    world.put_run(run.noting(exit_entry(cause)).end("exited_before_start", world.now))
 
 
 def _trigger(event: StoredEvent) -> Trigger:

@@ -17,6 +17,7 @@ from handlers.guard import guarded
 from handlers.world import World
 from state.automation import Catalogue, Reentry, Version
 from state.effect import Settlement
+from state.history import exit_entry
 from state.moment import moment
 from state.run import Run, retry_id_of
 from state.turn import Audited, Finished
@@ -74,9 +75,11 @@ def apply_retry(world: World, retry: Retry) -> None:
         return
     step_key = failed_step(source, version)
     run = _renewed(finished, step_key, home, world.now)
-    if early_exit(world, run) is not None:
+    exited = early_exit(world, run)
+    if exited is not None:
         # Its contact has fulfilled an exit rule since, when nothing was there to end (rule S3).
-        world.put_run(run.end("exited_before_start", world.now))
+        ended = run.noting(exit_entry(exited.event)).end("exited_before_start", world.now)
+        world.put_run(ended)
     else:
         with guarded(world, run):
             world.put_run(_walk(world, run, finished, version))

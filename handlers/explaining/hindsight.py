@@ -77,17 +77,20 @@ def started_by(event: EventRow, view: RunView) -> Iterator[Document]:
 def ended_before_start(
     event: EventRow, view: RunView, contact: Mapping[str, object]
 ) -> Iterator[Document]:
-    """Yield what an event did to a run whose trigger was processed after it (rule S3)."""
+    """Yield what an event did to a run that was to start, or be tried again, after it (S3)."""
     run = view.stored.run
     is_later = event.v >= run.trigger.v and event.processed_at <= run.created_at
     if run.reason != "exited_before_start" or event.key == run.trigger.key or not is_later:
         return
     trace = exit_trace(view.version, run, event, contact)
+    before = f"its trigger {run.trigger.id} came"
+    if run.retried_from is not None:
+        before = f"run {run.retried_from} was retried"
     if trace.holds:
         yield {
             "run_id": str(run.run_id),
             "verdict": "exited",
-            "reason": f"its trigger {run.trigger.id} came after this event, so it never began",
+            "reason": f"{before} after this event, so it never began",
             "values": trace.checks,
             "automation": view.stored.version.name,
         }

@@ -104,6 +104,27 @@ async def test_after_a_deletion_no_table_and_no_file_knows_the_person(house: Hou
         assert new != number
 
 
+async def test_two_people_whom_the_deletion_makes_one_are_both_forgotten(house: House) -> None:
+    """I5, I3: nobody had linked the cookie to the address before."""
+    cookie, said = f"cookie-{WORD}", {"payload": {"word": WORD}}
+    await house.apply(automation(), waiting())
+    async with house.worker():
+        first = post("order.completed", id="order", email=ANN, **said)
+        second = post("go", id="cookie", anonymous_id=cookie, **said)
+        await house.until_applied(await house.publish(first, second))
+        await house.run_when("cookie", lambda run: run["activity"] == "waiting")
+        gone = post("contact.deleted", topic=house.contacts, email=ANN, anonymous_id=cookie)
+        await house.until_applied(await house.publish(gone))
+
+        async def is_forgotten() -> bool:
+            return not await mentions(house)
+
+        await until_so(is_forgotten, 30)
+        assert await house.count("runs_active") == 0
+        assert await house.count("outbox") == 0
+        assert await house.value("select count(*) from contacts where deleted_at is null") == 0
+
+
 async def test_whoever_comes_back_is_not_deleted_by_the_same_record_again(house: House) -> None:
     """I5, E4: the topic is read again from its beginning."""
     await house.apply(waiting())

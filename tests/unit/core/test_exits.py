@@ -232,7 +232,7 @@ def test_an_event_that_ended_nothing_is_not_told_to_have():
 
 
 def test_the_run_record_of_one_that_never_began_is_whole():
-    """R4, R2, S3: trigger, identity and reason stand in it; steps, waits and messages are none."""
+    """R4, R2, S3: trigger, identity, reason and what ended it; steps, waits, messages are none."""
     scene = exited_first(at=ahead(minutes=1))
     changes = scene.decide(event("go", **ORDER))
     view = case_of(scene, row_of(changes)).runs[scene.run.run_id]
@@ -240,6 +240,7 @@ def test_the_run_record_of_one_that_never_began_is_whole():
     assert (record["status"], record["ended_reason"]) == ("cancelled", "exited_before_start")
     assert (record["steps"], record["waits"], record["messages"]) == ([], [], [])
     assert record["trigger_event"]["event"] == "go"
+    assert (record["ended_by"]["event"], record["ended_by"]["id"]) == ("refund", "refund")
     assert record["completed_at"] == record["created_at"]
 
 

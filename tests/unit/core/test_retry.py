@@ -11,6 +11,7 @@ from handlers.retry import Retry
 from state.effect import Answer
 from state.run import Run, lineage_of, retry_id_of
 from state.turn import Changes
+from tests.explaining import explained, only
 from tests.kit import (
     NOW,
     Scene,
@@ -183,12 +184,16 @@ def test_a_wait_that_is_opened_again_counts_from_the_same_previous_step():
 
 
 def test_who_has_fulfilled_an_exit_rule_since_gets_nothing_from_a_retry():
-    """S3, R3: no run was there to end when the event came; the retry is ended by it instead."""
+    """S3, R3, O3: no run was there to end when the event came; the retry is ended by it instead."""
     scene = failed(WALK | {"exit": [{"event": "bought"}]})
-    scene.decide(event("bought", ahead(minutes=2)))
-    changes = retry(scene.at(ahead(minutes=5)), scene.run)
+    bought = scene.decide(event("bought", ahead(minutes=2)))
+    old = scene.run
+    changes = retry(scene.at(ahead(minutes=5)), old)
     assert (effects(changes), newest(scene).reason) == ([], "exited_before_start")
     assert scene.path(newest(scene)) == ["start", "p"]
+    told = only(explained(scene, bought)["exits"])
+    assert told["run_id"] == str(newest(scene).run_id)
+    assert f"run {old.run_id} was retried after this event" in told["reason"]
 
 
 def test_a_run_that_failed_before_its_first_stop_begins_anew():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from handlers.advance import end_early
@@ -11,7 +12,7 @@ from handlers.sighting import Sighting
 from handlers.world import World
 from state.contact import contact_uuid
 from state.erasure import Erasure
-from state.event import Event
+from state.event import Event, Identifier
 
 DELETED = "contact.deleted"
 
@@ -56,7 +57,7 @@ def is_dropped_as_erased(sighting: Sighting) -> bool:
     """
     world, event = sighting.world, sighting.event
     naming = [name for name in event.identifiers if not is_blocked(name.value)]
-    if is_deletion(event) or not any(world.people.is_erased(name, sighting.v) for name in naming):
+    if is_deletion(event) or not any(_is_erased(sighting, name) for name in naming):
         return False
     is_somebody = event.is_contact_event or event.name in world.catalogue.interest_since
     if not is_somebody and all(world.people.owner_of(name) is None for name in naming):
@@ -67,6 +68,17 @@ def is_dropped_as_erased(sighting: Sighting) -> bool:
         world.changes.tally["erased"] += 1
         sighting.note(NOBODY, "erased", "its person was deleted after it happened")
     return True
+
+
+def _is_erased(sighting: Sighting, name: Identifier) -> bool:
+    """Tell whether this name makes the event one about somebody who is gone.
+
+    What a run of ours has caused is about its contact as the run knew it, whatever its V (S6).
+    """
+    people = sighting.world.people
+    is_own = sighting.event.hops > 0 and name.kind == "contact_id"
+    is_gone = is_own and people.erased_before(name) is not None
+    return is_gone or people.is_erased(name, sighting.v)
 
 
 def delete_contact(world: World, contact_id: int, before: datetime) -> int:
@@ -82,9 +94,17 @@ def delete_contact(world: World, contact_id: int, before: datetime) -> int:
         world.put_run(end_early(world, run, "contact_deleted"))
     world.closed_waits(contact_id).clear()
     people.delete(contact_id, before)
+    _take_back(world, numbers)
     names = tuple(link.identifier for link in contact.links)
     world.changes.erasures.append(Erasure(numbers, names, before))
     return len(runs)
+
+
+def _take_back(world: World, numbers: Collection[int]) -> None:
+    """Let nothing be published that this turn's runs have said of a person (rules S6, I5)."""
+    gone = {str(contact_uuid(number)) for number in numbers}
+    emitted = world.changes.emitted
+    emitted[:] = [one for one in emitted if one.document["contact_id"] not in gone]
 
 
 def settle_deletions(world: World) -> None:

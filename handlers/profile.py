@@ -32,7 +32,6 @@ def apply_contact_event(sighting: Sighting, contact_id: int) -> None:
     elif event.name in ("contact.subscribed", "contact.unsubscribed"):
         _apply_consent(sighting.world, contact_id, event, stamp)
     for identifier in merged_from(event):
-        # Two people who are known both stay apart for now, and `merge_blocked` says so (I2).
         link(sighting, contact_id, identifier)
 
 

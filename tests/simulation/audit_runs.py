@@ -59,8 +59,8 @@ def check(case: Case) -> Iterator[str]:
 
 
 def _never_began(automation: AutomationFact, run: Run) -> Iterator[str]:
-    """[3, 10] A run that was over before its trigger came has no history, and asks for nothing."""
-    if run.past or run.status != "cancelled":
+    """[3, 10] A run that was over before its trigger came took no step, and asks for nothing."""
+    if steps_of(run) or waits_of(run) or run.status != "cancelled":
         yield f"[10] it executed something: {run.past:.80}"
     if automation.exit is None:
         yield "[10] it exited, and has no exit rule"

@@ -1,5 +1,7 @@
 """People who leave and come back: what ends, what is erased, what is forgotten, what is not."""
 
+from dataclasses import replace
+
 import pytest
 
 from state.contact import contact_uuid
@@ -249,6 +251,25 @@ def test_an_event_that_resumes_a_deletion_ends_the_runs_it_starts():
     scene.decide(event("answer"))
     assert {run.reason for run in scene.runs} == {"contact_deleted"}
     assert len(scene.runs) == 2
+
+
+def test_nothing_that_a_run_said_of_who_is_gone_is_published():
+    """I5, S6: it was said in the very turn of the deletion."""
+    scene = Scene(line(update("u", first_name="Ann", emit=True), GOING))
+    changes = scene.decide(event("go"))
+    assert (scene.run.reason, changes.emitted) == ("contact_deleted", [])
+
+
+@pytest.mark.parametrize("at", [ago(minutes=1), NOW, ahead(minutes=1)])
+def test_what_a_run_had_said_of_who_is_gone_is_erased(at):
+    """I5, S6: it names the contact by its id alone, and was under way; nothing of it is kept."""
+    scene = Scene(WAITING)
+    scene.decide(event("go", ago(minutes=3)))
+    public_id = str(contact_uuid(scene.contact("ann@x.io")))
+    deleted(scene)
+    said = contact_event("updated", at, contact_id=public_id, payload={"first_name": "Ann"})
+    changes = scene.decide(replace(said, hops=1))
+    assert (quarantined(changes), changes.tally["erased"]) == ([], 1)
 
 
 # --- what bytes say -------------------------------------------------------------------------------

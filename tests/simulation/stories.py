@@ -53,7 +53,7 @@ def draw(plan: Plan, random: Random) -> None:
         stories.noise()
     for person in plan.people:
         stories.live(person)
-    if random.random() < 0.04:
+    if random.random() < 0.06:
         stories.crowd()
     if plan.has("poison"):
         for _ in range(random.randint(1, 4)):

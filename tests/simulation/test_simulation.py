@@ -105,7 +105,7 @@ def told(result: Result) -> str:
     )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_no_fault_loses_doubles_or_delays_anything(seeds: range) -> None:
     """E3, E4, I3, I5, S1, S2, S3, W2, W3, W4, W5, W7, T3, F2, F3, F4, R2: nothing is violated."""
     for seed in seeds:
@@ -154,7 +154,7 @@ def test_a_seed_replays_exactly() -> None:
         assert said.stdout.split() == traces
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", sorted(MUTANTS))
 def test_a_mutant_is_found(name: str, pytestconfig: pytest.Config) -> None:
     """E3, E4, I3, I5, S2, W2, W4, W7, T3, F2, F4: seeds that miss a bug prove nothing of it."""

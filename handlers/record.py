@@ -222,6 +222,7 @@ def _action(action: ActionRow) -> Part:
 
 def _message(message: MessageRow) -> dict[str, object]:
     head = "subject" if message.channel == "email" else "title"
+    again_at = message.next_attempt_at
     return {
         "id": str(message.message_id),
         "channel": message.channel,
@@ -233,4 +234,5 @@ def _message(message: MessageRow) -> dict[str, object]:
         "created_at": moment_text(message.created_at),
         "error": message.error,
         "sent_after_cancel": message.sent_after_cancel,
+        "next_attempt_at": None if again_at is None else moment_text(again_at),
     }

@@ -22,8 +22,8 @@ Document = Mapping[str, object]
 class MessageRow(NamedTuple):
     """A message of a run, queued, on its way or settled; `title` is an e-mail's subject.
 
-    `error` is `{code, message}`, why it was not sent; `sent_after_cancel` says that it was under
-    way when its run ended (rule F4).
+    `error` is `{code, message}`, why it was not sent, or not yet: then it is tried again at
+    `next_attempt_at` (F5). `sent_after_cancel` says that it was under way when its run ended (F4).
     """
 
     message_id: UUID
@@ -37,6 +37,7 @@ class MessageRow(NamedTuple):
     created_at: datetime
     error: Document | None = None
     sent_after_cancel: bool = False
+    next_attempt_at: datetime | None = None
 
 
 class VersionRow(NamedTuple):

@@ -74,12 +74,18 @@ where (automation_id, number) in (select * from unnest($1::uuid[], $2::integer[]
 
 MESSAGES = """
 select coalesce(shown_id, message_id) as message_id, run_id, channel, step_key, recipient, title,
-  status, last_event, created_at, error, sent_after_cancel, shown_id is not null as is_set_aside
+  status, last_event, created_at, error, sent_after_cancel, null::timestamptz as next_attempt_at,
+  shown_id is not null as is_set_aside
 from messages where run_id = any($1::uuid[])
 union all
 select effect_id, run_id, channel, step_key, recipient, title,
   case when claimed_by is null then 'queued' else 'sending' end, last_event, created_at,
-  null, false, false
+  case when last_error ->> 'code' is not null
+    then json_build_object('code', last_error ->> 'code', 'message', last_error ->> 'text') end,
+  false,
+  case when last_error is not null and claimed_by is null and withdrawn_at is null
+    then due_at end,
+  false
 from outbox where run_id = any($1::uuid[])
 order by created_at, message_id
 """

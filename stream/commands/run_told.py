@@ -208,6 +208,8 @@ def _tell_actions(actions: Sequence[Document]) -> None:
 def _message_remarks(message: Document) -> str:
     error = message["error"]
     said = [] if error is None else [f"{error['code']}: {error['message']}"]
+    if message["next_attempt_at"] is not None:
+        said.append(f"tried again at {terminal.instant(message['next_attempt_at'])}")
     if message["sent_after_cancel"]:
         said.append("sent after the run had ended")
     return ", ".join(said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 from stream.config import Settings
 from stream.senders.choice import close_senders, open_senders
 from stream.service import Worker
+from tests.integration.command import waitline
 from tests.integration.doors import EVENTS, Log, open_door
 from tests.integration.drawn import automation, post
 from tests.integration.kit import House, publish_version
@@ -82,6 +84,7 @@ async def test_a_message_that_was_put_off_is_the_same_message_later(house: House
         (error,) = (await house.rows("select last_error from outbox"))[0]
         assert json.loads(error)["code"] == "smtp_451"
         assert await house.value("select due_at - now() from outbox") > timedelta(seconds=30)
+        await tells_why_it_waits(house)
         box.replies.clear()
         await house.rows("update outbox set due_at = now()")
         run = await house.run_when("order", is_waiting)
@@ -92,6 +95,17 @@ async def test_a_message_that_was_put_off_is_the_same_message_later(house: House
         first["Message-ID"] == second["Message-ID"] == f"<{run['messages'][0]['id']}@example.com>"
     )
     assert first["Date"] == second["Date"]
+
+
+async def tells_why_it_waits(house: House) -> None:
+    """F5: what went wrong, and when it is tried again."""
+    run = await house.run("order")
+    assert run is not None
+    (message,) = run["messages"]
+    assert (message["status"], message["error"]["code"]) == ("queued", "smtp_451")
+    assert message["next_attempt_at"] > message["created_at"]
+    people = await waitline(house.environment, "runs", "show", run["id"])
+    assert re.search(r"smtp_451: .*Greylisted.*, tried again at 2\S+ \S+Z", people.out)
 
 
 async def test_a_worker_that_drains_waits_for_the_mail_servers_answer(house: House) -> None:

@@ -116,6 +116,7 @@ async def test_ann_opens_her_receipt_and_is_known_by_two_names(house: House) -> 
             "created_at": created,
             "error": None,
             "sent_after_cancel": False,
+            "next_attempt_at": None,
         }
         waited = {"event_name": "email.opened", "timeout": "30 minutes"}
         open_wait = {
@@ -140,6 +141,7 @@ async def test_ann_opens_her_receipt_and_is_known_by_two_names(house: House) -> 
             "status": "running",
             "activity": "waiting",
             "ended_reason": None,
+            "ended_by": None,
             "steps": [
                 start,
                 receipt,
@@ -180,6 +182,7 @@ async def test_ann_opens_her_receipt_and_is_known_by_two_names(house: House) -> 
             "status": "completed",
             "activity": None,
             "ended_reason": "completed_end",
+            "ended_by": None,
             "steps": [
                 start,
                 receipt,
@@ -222,6 +225,7 @@ async def test_ann_opens_her_receipt_and_is_known_by_two_names(house: House) -> 
                     "created_at": closed_at,
                     "error": None,
                     "sent_after_cancel": False,
+                    "next_attempt_at": None,
                 },
             ],
             "created_at": created,

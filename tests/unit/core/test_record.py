@@ -101,7 +101,7 @@ def test_the_record_has_the_keys_of_the_interface_in_its_order() -> None:
     (sent,) = found["messages"]
     assert list(sent) == [
         "id", "channel", "step_key", "to", "subject", "status", "last_event", "created_at", "error",
-        "sent_after_cancel",
+        "sent_after_cancel", "next_attempt_at",
     ]  # fmt: skip
 
 

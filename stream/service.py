@@ -125,15 +125,21 @@ class Worker:
         await asyncio.wait([relay], timeout=limit - (self._clock.monotonic() - began))
 
     async def _keep_house(self) -> None:
+        """Do each chore every now and then; one that fails, however often, keeps no other back."""
         while True:
-            try:
-                await self._store.keep_house(await self._store.database_now())
-                await self._expiry.sweep()
-                if self._settings.retention == "on" and await is_time(self._store):
-                    await self._retention.keep(self._store, Doer("worker", is_operator=False))
-            except (Moved, Unavailable, Unknown) as fault:
-                log.warning("housekeeping.retried", reason=str(fault))
+            for chore in (self._keep_tables, self._expiry.sweep, self._keep_retention):
+                try:
+                    await chore()
+                except (Moved, Unavailable, Unknown) as fault:
+                    log.warning("housekeeping.retried", reason=str(fault))
             await self._clock.sleep(self._clock.jittered(HOUSEKEEPING_SECONDS))
+
+    async def _keep_tables(self) -> None:
+        await self._store.keep_house(await self._store.database_now())
+
+    async def _keep_retention(self) -> None:
+        if self._settings.retention == "on" and await is_time(self._store):
+            await self._retention.keep(self._store, Doer("worker", is_operator=False))
 
 
 def rules_of(settings: Settings) -> Rules:

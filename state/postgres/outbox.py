@@ -19,7 +19,9 @@ COLUMNS = (
 #: A claim is a lease: the row is due again when it ends, for whoever comes first. One that comes
 #: upon an unfinished claim cannot know how far that came.
 #: While an automation is paused, effects are looked for automation by automation, as timers are:
-#: what the paused ones have asked for waits with them (rule T3). A key begins with its automation.
+#: what the paused ones have asked for waits with them (rule T3). Only what was called back is
+#: claimed: it is settled, not sent, and who was deleted waits for it (rule I5).
+#: A key begins with its automation.
 CLAIM = """
 with pauses as materialized (
   select exists (select from automations where pause is not null) as are_some
@@ -43,7 +45,17 @@ apart as materialized (
   where pause is null and (select are_some from pauses)
   order by due_at limit $1
 ),
-due as (select * from every union all select * from apart)
+called_back as materialized (
+  select effect_id,
+    claimed_by is not null or coalesce((last_error ->> 'is_unsure')::boolean, false) as was_unsure
+  from outbox
+  where withdrawn_at is not null and due_at <= statement_timestamp()
+    and (select are_some from pauses)
+  order by due_at limit $1 for update skip locked
+),
+due as (
+  select * from every union all select * from apart union all select * from called_back
+)
 update outbox set attempts = attempts + 1, claimed_by = $2, due_at = statement_timestamp() + $3
 from due where outbox.effect_id = due.effect_id
 returning outbox.effect_id, key, run_id, contact_id, step_key, channel, message, created_at,

@@ -56,6 +56,20 @@ async def test_a_worker_drops_what_is_over_unless_it_is_told_not_to(
     assert audited == ([] if is_kept else [("worker", "retention.drop", name)])
 
 
+async def test_a_chore_that_always_fails_keeps_no_other_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O5: such as the search for idle versions, where it takes longer than a statement may."""
+
+    async def fails(*_: object) -> None:
+        raise Unavailable("57014: canceling statement due to statement timeout")
+
+    monkeypatch.setattr(PostgresStore, "keep_house", fails)
+    name = await make_past(house.database, await house.store.database_now())
+    async with house.worker():
+        await until_so(lambda: _is_gone(house, name))
+
+
 async def _is_gone(house: House, name: str) -> bool:
     return not await exists(house.database, name)
 

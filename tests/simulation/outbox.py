@@ -57,7 +57,8 @@ class OutboxTables(AudienceTables):
         due = sorted(
             (row.due_at, row.effect.effect_id)
             for row in self.outbox.values()
-            if row.due_at <= now and UUID(row.effect.key.partition(":")[0]) not in paused
+            if row.due_at <= now
+            and (row.withdrawn or UUID(row.effect.key.partition(":")[0]) not in paused)
         )
         claimed = []
         for _, effect_id in due[:limit]:

@@ -115,7 +115,7 @@ class Processor:
             try:
                 async with self._store.transaction(lane) as transaction:
                     catalogue = await self._catalogue.read(transaction)
-                    turn = Turn(self._store, transaction, self._rules, catalogue, work)
+                    turn = Turn(self._store, transaction, self._rules, catalogue, work, self._clock)
                     changes = await turn.take()
             except (Moved, Unavailable) as fault:
                 await self._pause(lane, attempt, fault)

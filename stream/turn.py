@@ -32,6 +32,7 @@ from state.turn import (
     Refused,
     Snapshot,
 )
+from stream.clock import Clock
 from stream.seam import Transaction, TurnStore
 
 #: How many inputs of people who hang together one turn decides; more are done in smaller turns.
@@ -41,8 +42,13 @@ GROUP_MAX = 400
 ENGINE_ERROR = "engine_error"
 
 
+#: How long a round of deciding all of a turn's inputs may take, in seconds. The transaction is idle
+#: meanwhile. One that is for twice as long is ended by the server (store.py), and would be again.
+DECIDE_SECONDS_MAX = 7.0
+
+
 class Unwieldy(Exception):
-    """One contact has more inputs in this turn than are decided at once: take fewer of them."""
+    """A turn has more inputs, of one contact or of all, than are decided at once: take fewer."""
 
 
 #: What a turn may be asked to do beside applying records.
@@ -93,6 +99,7 @@ class Turn:
     rules: Rules
     catalogue: Catalogue
     work: Work
+    clock: Clock
     stored: StoredEvents = field(default_factory=StoredEvents)
 
     async def take(self) -> Changes:
@@ -181,10 +188,13 @@ class Turn:
         ]
         decided: list[Changes] = []
         while waiting:
+            began = self.clock.monotonic()
             lacking: list[_Group] = []
             needs: list[Need] = []
             for group in waiting:
                 outcome = await self._decide_group(group, snapshot)
+                if self.work.size > 1 and self.clock.monotonic() - began > DECIDE_SECONDS_MAX:
+                    raise Unwieldy
                 if isinstance(outcome, Changes):
                     decided.append(outcome)
                     continue

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from state.effect import Effect
 from state.moment import moment_text
+from stream.senders.mime_body import set_body
 from stream.senders.sender import Accepted, Outcome
 
 #: The sender's address where neither step nor template says one.
@@ -73,13 +74,7 @@ def _email(effect: Effect) -> bytes:
     if said.get("reply_to"):
         message["Reply-To"] = str(said["reply_to"])
     message["X-Waitline-Key"] = effect.key
-    text, html = said.get("text"), said.get("html")
-    if text is not None or html is None:
-        message.set_content(str(text or ""))
-        if html is not None:
-            message.add_alternative(str(html), subtype="html")
-    else:
-        message.set_content(str(html), subtype="html")
+    set_body(message, said.get("text"), said.get("html"))
     return message.as_bytes()
 
 

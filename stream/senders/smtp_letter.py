@@ -13,6 +13,7 @@ from textwrap import wrap
 
 from state.effect import Effect
 from stream.mailbox import EXPECTED, Mailbox, parse_mailbox
+from stream.senders.mime_body import set_body
 
 #: Bodies are encoded in 7 bits, so that every server can pass them on, whatever it offers.
 BODY = policy.SMTP.clone(cte_type="7bit")
@@ -105,12 +106,7 @@ def _body(text: object, html: object) -> bytes:
     """Return the MIME headers and the body; the standard library knows how these are encoded."""
     message = EmailMessage(BODY)
     try:
-        if text is not None or html is None:
-            message.set_content(str(text or ""))
-            if html is not None:
-                message.add_alternative(str(html), subtype="html")
-        else:
-            message.set_content(str(html), subtype="html")
+        set_body(message, text, html)
         return message.as_bytes()
     except UnicodeError:
         raise LetterError("text_invalid", "the text holds half of a surrogate pair") from None

@@ -10,6 +10,7 @@ from handlers.evaluate import Scope, evaluate
 from handlers.waits import arms_of, unmet_arms
 from state.automation import Version
 from state.reading import EventRow
+from state.rule import Rule
 from state.run import Run
 
 #: A comparison as a finding's document holds it.
@@ -27,11 +28,8 @@ class Trace(NamedTuple):
 
 def trigger_trace(version: Version, event: EventRow, contact: Mapping[str, object]) -> Trace:
     """Judge a trigger's filter on what is stored (rule O3)."""
-    if version.trigger_filter is None:
-        return Trace(True, [])
     scope = Scope(event=event.payload, trigger=event.payload, contact=contact)
-    verdict = evaluate(version.trigger_filter, scope)
-    return Trace(verdict.holds, _as_of_now(verdict.checks))
+    return _first_that_holds([version.trigger_filter], scope)
 
 
 def wait_trace(
@@ -52,27 +50,24 @@ def wait_trace(
         contact=contact,
         steps=run.outputs,
     )
-    checks: list[Check] = []
-    for arm in unmet_arms(arms_of(version, step_key), met, event.name):
-        if arm.filter is None:
-            return Trace(True, checks)
-        verdict = evaluate(arm.filter, scope)
-        checks += _as_of_now(verdict.checks)
-        if verdict.holds:
-            return Trace(True, checks)
-    return Trace(False, checks)
+    arms = unmet_arms(arms_of(version, step_key), met, event.name)
+    return _first_that_holds([arm.filter for arm in arms], scope)
 
 
 def exit_trace(version: Version, run: Run, event: EventRow, contact: Mapping[str, object]) -> Trace:
     """Judge a run's exit rules on what is stored: the first that holds decides (rules O3, S3)."""
     scope = Scope(event=event.payload, trigger=run.trigger.payload, contact=contact)
+    exits = [rule for rule in version.exits if rule.event_name == event.name]
+    return _first_that_holds([rule.filter for rule in exits], scope)
+
+
+def _first_that_holds(filters: Iterable[Rule | None], scope: Scope) -> Trace:
+    """Judge filters in their order up to the first that holds; an absent one always does."""
     checks: list[Check] = []
-    for rule in version.exits:
-        if rule.event_name != event.name:
-            continue
-        if rule.filter is None:
+    for each in filters:
+        if each is None:
             return Trace(True, checks)
-        verdict = evaluate(rule.filter, scope)
+        verdict = evaluate(each, scope)
         checks += _as_of_now(verdict.checks)
         if verdict.holds:
             return Trace(True, checks)

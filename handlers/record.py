@@ -11,7 +11,7 @@ from handlers.waits import arms_of
 from state.automation import Version
 from state.contact import contact_uuid
 from state.history import WaitEnd, wait_entry
-from state.moment import moment_text
+from state.moment import moment_text, optional_moment_text
 from state.pausing import with_freezes
 from state.reading import ActionRow, MessageRow, StoredRun
 from state.run import Parked, Run, Sending, Trigger, Waiting
@@ -114,7 +114,7 @@ def _times(run: Run) -> dict[str, object]:
     return {
         "created_at": moment_text(run.created_at),
         "started_at": moment_text(run.started_at),
-        "completed_at": None if run.completed_at is None else moment_text(run.completed_at),
+        "completed_at": optional_moment_text(run.completed_at),
     }
 
 

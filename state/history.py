@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from state.automation import Arm, Step
-from state.moment import moment_text
+from state.moment import moment_text, optional_moment_text
 from state.run import ArmMet, Failure, LateMatch, Waiting
 from state.turn import StoredEvent
 
@@ -67,9 +67,9 @@ def wait_entry(
             "step_key": waiting.step_key,
             "events": sorted({arm.event_name for arm in arms}),
             "status": status,
-            "deadline": None if waiting.deadline is None else moment_text(waiting.deadline),
+            "deadline": optional_moment_text(waiting.deadline),
             "opened_at": moment_text(waiting.entered_at),
-            "closed_at": None if closed_at is None else moment_text(closed_at),
+            "closed_at": optional_moment_text(closed_at),
             "outcome_branch": end.get("branch"),
             "resumed_by_event": None if event is None else named(event),
             "floor": moment_text(waiting.floor),

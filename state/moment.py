@@ -10,6 +10,11 @@ def moment_text(at: datetime) -> str:
     return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
+def optional_moment_text(at: datetime | None) -> str | None:
+    """Return an instant as `moment_text` does, and none as None."""
+    return None if at is None else moment_text(at)
+
+
 def moment(text: str) -> datetime:
     """Return the instant that `moment_text` wrote."""
     return datetime.fromisoformat(text)

@@ -11,7 +11,7 @@ from uuid import UUID
 from handlers.explaining.hindsight import RunView
 from state.contact import contact_uuid
 from state.event import Coordinates, Event
-from state.moment import moment_text
+from state.moment import moment_text, optional_moment_text
 from state.reading import EventRow, Found, QuarantineRow, Traces
 
 Document = dict[str, Any]
@@ -54,7 +54,7 @@ def event_document(case: Case) -> Document | None:
         return _quarantined_event(case.traces.quarantined[0])
     decoded = None if case.found is None else case.found.decoded
     if isinstance(decoded, Event):
-        return _decoded_event(decoded)
+        return _known_event(decoded, {"processed_at": None})
     if decoded is not None:
         return _placed(None, decoded.recorded_at, decoded.coordinates)
     if case.traces.notes:
@@ -64,29 +64,19 @@ def event_document(case: Case) -> Document | None:
 
 
 def _stored_event(event: EventRow) -> Document:
+    verdict = {"verdict_time": moment_text(event.v), "skewed": event.is_skewed}
+    return _known_event(event, {"processed_at": moment_text(event.processed_at), **verdict})
+
+
+def _known_event(event: EventRow | Event, processed: Document) -> Document:
+    """Return what was said in an event; `processed` says what became of it."""
     return {
         "id": event.id,
         "event": event.name,
         "source": event.source,
         "occurred_at": moment_text(event.occurred_at),
         "recorded_at": moment_text(event.recorded_at),
-        "processed_at": moment_text(event.processed_at),
-        "verdict_time": moment_text(event.v),
-        "skewed": event.is_skewed,
-        **event.coordinates._asdict(),
-        "identifiers": dict(event.identifiers),
-        "payload": event.payload,
-    }
-
-
-def _decoded_event(event: Event) -> Document:
-    return {
-        "id": event.id,
-        "event": event.name,
-        "source": event.source,
-        "occurred_at": moment_text(event.occurred_at),
-        "recorded_at": moment_text(event.recorded_at),
-        "processed_at": None,
+        **processed,
         **event.coordinates._asdict(),
         "identifiers": dict(event.identifiers),
         "payload": event.payload,
@@ -102,7 +92,7 @@ def _placed(event_id: str | None, at: datetime | None, place: Coordinates) -> Do
     return {
         "id": event_id,
         "event": None,
-        "recorded_at": None if at is None else moment_text(at),
+        "recorded_at": optional_moment_text(at),
         **place._asdict(),
     }
 

@@ -194,16 +194,16 @@ async def known_name(session: Session, name: str) -> AsyncIterator[None]:
 
 
 def _document(row: AutomationRow) -> dict[str, Any]:
-    from state.moment import moment_text
+    from state.moment import moment_text, optional_moment_text
 
     return {
         "automation_id": str(row.automation_id),
         "name": row.name,
         "status": "enabled" if row.is_enabled else "stopped",
         "pause": row.pause,
-        "paused_since": None if row.paused_at is None else moment_text(row.paused_at),
+        "paused_since": optional_moment_text(row.paused_at),
         "version": row.current_version,
-        "enabled_at": None if row.enabled_at is None else moment_text(row.enabled_at),
+        "enabled_at": optional_moment_text(row.enabled_at),
         "created_at": moment_text(row.created_at),
         "updated_at": moment_text(row.updated_at),
     }

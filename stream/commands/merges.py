@@ -166,7 +166,7 @@ def _judged(found: _Found) -> dict[str, Any]:
 
 def _document(merge: LoggedMerge) -> dict[str, Any]:
     from state.contact import contact_uuid
-    from state.moment import moment_text
+    from state.moment import moment_text, optional_moment_text
 
     undo = merge.undo
     links = () if undo is None else undo.links
@@ -181,7 +181,7 @@ def _document(merge: LoggedMerge) -> dict[str, Any]:
         "identifiers": [f"{link.identifier.kind}:{link.identifier.value}" for link in links],
         "runs_moved": [] if undo is None else [str(one) for one in undo.moved_runs],
         "runs_decided": [] if undo is None else [str(one) for one in undo.decided_runs],
-        "undone_at": None if merge.undone_at is None else moment_text(merge.undone_at),
+        "undone_at": optional_moment_text(merge.undone_at),
         "undone_by": merge.undone_by,
     }
 

@@ -193,14 +193,14 @@ def _expected(group: GoingOn, forecast: Forecast) -> Sends:
 def _document(
     paused: Paused, groups: list[GoingOn], sends: Mapping[str, int], stands: Standing
 ) -> dict[str, Any]:
-    from state.moment import moment_text
+    from state.moment import optional_moment_text
 
     since = paused.pausing.since
     return {
         "automation": paused.name,
         "automation_id": str(paused.automation_id),
         "pause": paused.pausing.mode,
-        "paused_since": None if since is None else moment_text(since),
+        "paused_since": optional_moment_text(since),
         **{kind: _counted([one for one in groups if one.kind == kind]) for kind in _KINDS},
         "messages": {
             "queued": stands.due,

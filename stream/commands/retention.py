@@ -11,8 +11,6 @@ from stream import access, terminal
 from stream.operator import who_operates
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from state.retention import Holder, LeafVerdict, Survey
     from stream.config import Settings
     from stream.retention import Told
@@ -146,42 +144,40 @@ def _size(size: int) -> str:
 
 
 def _document(found: Survey, *, is_dry: bool) -> dict[str, Any]:
+    from state.moment import moment_text
+
     return {
         "dry_run": is_dry,
         "leaves": [_leaf(judged) for judged in found.leaves],
         "unfinished": found.unfinished,
         "rows": [
-            {"table": old.table, "older_than": _text(old.cutoff), "count": old.total}
+            {"table": old.table, "older_than": moment_text(old.cutoff), "count": old.total}
             for old in found.rows
         ],
     }
 
 
 def _leaf(judged: LeafVerdict) -> dict[str, Any]:
+    from state.moment import optional_moment_text
+
     leaf, holder = judged.leaf, judged.holder
     return {
         "table": leaf.family,
         "name": leaf.name,
-        "from": _text(leaf.lower),
-        "to": _text(leaf.upper),
+        "from": optional_moment_text(leaf.lower),
+        "to": optional_moment_text(leaf.upper),
         "rows_estimate": leaf.rows,
         "bytes": leaf.size,
-        "newest_v": _text(leaf.newest_v),
+        "newest_v": optional_moment_text(leaf.newest_v),
         "verdict": judged.verdict,
-        "kept_until": _text(judged.due_at),
+        "kept_until": optional_moment_text(judged.due_at),
         "held_by": None
         if holder is None
         else {
             "run_id": None if holder.run_id is None else str(holder.run_id),
             "automation": holder.automation,
             "step_key": holder.step_key,
-            "looks_back_to": _text(holder.looks_back_to),
+            "looks_back_to": optional_moment_text(holder.looks_back_to),
             "others": holder.others,
         },
     }
-
-
-def _text(at: datetime | None) -> str | None:
-    from state.moment import moment_text
-
-    return None if at is None else moment_text(at)

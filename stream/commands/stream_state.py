@@ -95,10 +95,7 @@ def _merged(
 def _part(
     key: tuple[str, int], row: PartitionRow | None, log: Log | None, due_at: Any
 ) -> dict[str, Any]:
-    from state.moment import moment_text
-
-    def text(at: Any) -> str | None:
-        return None if at is None else moment_text(at)
+    from state.moment import optional_moment_text
 
     next_offset = None if row is None else row.next_offset
     low = None if row is None else row.low
@@ -108,9 +105,9 @@ def _part(
         "end_offset": None if log is None else log.end,
         "next_offset": next_offset,
         "behind": None if log is None else max(0, log.end - max(next_offset or 0, log.start)),
-        "low": text(low),
+        "low": optional_moment_text(low),
         "owner": None if row is None else row.owner,
-        "resumed_since": None if row is None else text(row.resumed_since),
-        "advanced_at": None if row is None else text(row.advanced_at),
+        "resumed_since": None if row is None else optional_moment_text(row.resumed_since),
+        "advanced_at": None if row is None else optional_moment_text(row.advanced_at),
         "holds_timers": due_at is not None and (low is None or low < due_at),
     }

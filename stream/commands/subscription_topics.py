@@ -148,7 +148,7 @@ async def _shown(key: str, limit: int, after: int) -> dict[str, Any]:
 
 
 def _document(row: TopicRow) -> dict[str, Any]:
-    from state.moment import moment_text
+    from state.moment import optional_moment_text
 
     return {
         "id": None if row.topic_id is None else str(row.topic_id),
@@ -156,7 +156,7 @@ def _document(row: TopicRow) -> dict[str, Any]:
         "name": row.name,
         "description": row.description,
         "default_subscription": row.default,
-        "created_at": None if row.created_at is None else moment_text(row.created_at),
+        "created_at": optional_moment_text(row.created_at),
         "subscribed": row.subscribed,
         "unsubscribed": row.unsubscribed,
     }

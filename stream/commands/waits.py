@@ -58,10 +58,7 @@ async def _waits(limit: int) -> list[dict[str, Any]]:
 def _wait(row: WaitRow, version: Version) -> dict[str, Any]:
     from handlers.waits import names_of
     from state.contact import contact_uuid
-    from state.moment import moment_text
-
-    def text(at: Any) -> str | None:
-        return None if at is None else moment_text(at)
+    from state.moment import optional_moment_text
 
     return {
         "run_id": str(row.run_id),
@@ -70,10 +67,10 @@ def _wait(row: WaitRow, version: Version) -> dict[str, Any]:
         "step_key": row.step_key,
         "events": names_of(version, row.step_key),
         "contact_id": str(contact_uuid(row.contact_id)),
-        "opened_at": text(row.opened_at),
-        "floor": text(row.floor),
-        "deadline": text(row.deadline),
-        "due_at": text(row.due_at),
+        "opened_at": optional_moment_text(row.opened_at),
+        "floor": optional_moment_text(row.floor),
+        "deadline": optional_moment_text(row.deadline),
+        "due_at": optional_moment_text(row.due_at),
         "held_for_lag": row.is_held,
         "held": row.pause,
         "kept_event": row.kept_event,

@@ -46,3 +46,9 @@ async def load_person(session: Session, contact_id: int) -> tuple[int, ...]:
     """Return the numbers of the person whom a number leads to, the survivor's first."""
     home: int = await session.value(HOME, contact_id) or contact_id
     return (home, *(await load_absorbed(session, [home])).get(home, ()))
+
+
+async def find_person(session: Session, identifier: Identifier) -> tuple[int, ...] | None:
+    """Return the numbers of the person whom an identifier names, None if it names nobody."""
+    number = await contact_number_of(session, identifier)
+    return None if number is None else await load_person(session, number)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.trouble import MISUSED, Trouble
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def audit(  # noqa: PLR0913 - each is an option of the command
     before: Annotated[
         int | None, typer.Option(metavar="ID", help="Go on where an earlier answer ended.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    limit: options.LongLimit = 50,
+    as_json: options.AsArray = False,
 ) -> None:
     """List what operators did, the newest first: who, when, what, before and after.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.operator import who_operates
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def apply(
 
 @commands.command("list")
 def list_(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    as_json: options.AsArray = False,
 ) -> None:
     """List all automations.
 
@@ -77,7 +78,7 @@ def list_(
 @commands.command()
 def show(
     name: Name,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: options.AsObject = False,
 ) -> None:
     """Show an automation: its state, and its definition as a file would hold it.
 

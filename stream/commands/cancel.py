@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.trouble import FAILED, MISUSED, Trouble
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ def cancel(
     automation: Annotated[
         str | None, typer.Option(metavar="NAME", help="All active runs of this automation.")
     ] = None,
-    why: Annotated[str | None, typer.Option(help="The reason, for the audit log.")] = None,
+    why: options.OptionalWhy = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would end, and change nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: options.Yes = False,
 ) -> None:
     """End runs where they stand: open waits are cancelled, messages are not sent.
 
@@ -127,12 +128,7 @@ def _stands(stored: StoredRun) -> str:
 
 
 def _parsed(text: str) -> UUID:
-    from uuid import UUID
-
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Trouble(f'"{text}" is no run id: `waitline runs list` shows them', MISUSED) from None
+    return options.parse_id(text, "run id", "`waitline runs list` shows them")
 
 
 async def _found(config: Settings, run_ids: list[UUID]) -> dict[UUID, StoredRun]:

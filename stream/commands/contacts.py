@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.commands.run_told import status_text
 from stream.trouble import Trouble
 
@@ -33,7 +34,7 @@ def show(
     contact: Annotated[
         str, typer.Argument(metavar="KIND:VALUE", help="Such as email:ann@example.com.")
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: options.AsObject = False,
 ) -> None:
     """Show a contact: identifiers and how they were linked, profile, consent, newest runs.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.trouble import MISUSED, Trouble
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ commands = typer.Typer(no_args_is_help=True, help="Look at records that were set
 @commands.command("list")
 def list_(
     reason: Annotated[str | None, typer.Option(help="With this reason only.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    limit: options.Limit = 50,
+    as_json: options.AsArray = False,
 ) -> None:
     """List the records that could not be applied, the newest first.
 
@@ -52,7 +53,7 @@ def list_(
 @commands.command()
 def show(
     place: Annotated[str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="Where it stood.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: options.AsObject = False,
 ) -> None:
     """Show one record that was set aside, with its bytes.
 

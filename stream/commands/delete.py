@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.operator import who_operates
 from stream.trouble import Trouble
 
@@ -24,7 +25,7 @@ def delete(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would end, and change nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: options.Yes = False,
 ) -> None:
     """Delete an automation: it starts no more runs, and its name is free.
 

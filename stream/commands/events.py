@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 
 commands = typer.Typer(no_args_is_help=True, help="Look at event names.")
 
@@ -18,7 +19,7 @@ def _events() -> None:
 
 @commands.command()
 def names(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    as_json: options.AsArray = False,
 ) -> None:
     """List every event name seen or used: how often, when and where last, by whom used.
 

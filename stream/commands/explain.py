@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.trouble import FAILED
 
 Document = Mapping[str, Any]
@@ -21,7 +22,7 @@ def explain(
     source: Annotated[
         str | None, typer.Option(help="The source of the id, where a CloudEvent named its own.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: options.AsObject = False,
 ) -> None:
     """Tell what an event did, or why it did nothing.
 

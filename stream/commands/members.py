@@ -21,7 +21,6 @@ After = Annotated[
     str | None, typer.Option(metavar="CONTACT_ID", help="Begin after this one: `next` of a page.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 #: Which identifier a person is shown by, the first that there is.
 _SHOWN = ("email", "external_id", "phone", "anonymous_id")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.operator import reason_given, who_operates
-from stream.trouble import FAILED, MISUSED, Trouble
+from stream.trouble import FAILED, Trouble
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,9 +26,9 @@ def merges(
         str | None,
         typer.Option(metavar="KIND:VALUE", help="Of this contact only, whichever side it was."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
-    only_ids: Annotated[bool, typer.Option("--ids", help="Print the ids alone.")] = False,
+    limit: options.Limit = 50,
+    as_json: options.AsArray = False,
+    only_ids: options.OnlyIds = False,
 ) -> None:
     """List merges, the newest first: by which event, who survived, and what moved.
 
@@ -64,13 +65,11 @@ def merges(
 
 def unmerge(
     merge_id: Annotated[str, typer.Argument(metavar="ID", help="The merge's id.")],
-    why: Annotated[
-        str | None, typer.Option(help="The reason, for the audit log; a dry run needs none.")
-    ] = None,
+    why: options.WhyUnlessDry = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be undone, and change nothing.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: options.AsObject = False,
 ) -> None:
     """Undo a merge: both contacts are again what they were before it.
 
@@ -100,17 +99,14 @@ class _Found(NamedTuple):
 
 
 async def _listed(contact: str | None, limit: int) -> list[LoggedMerge]:
-    from state.postgres.reading_contacts import contact_number_of, load_person
+    from state.postgres.reading_contacts import find_person
     from state.postgres.reading_merges import list_merges
 
     identifier = None if contact is None else access.parse_contact(contact)
     async with access.tables(access.settings()) as session:
-        person = None
-        if identifier is not None:
-            number = await contact_number_of(session, identifier)
-            if number is None:
-                return []
-            person = await load_person(session, number)
+        person = None if identifier is None else await find_person(session, identifier)
+        if identifier is not None and person is None:
+            return []
         return await list_merges(session, person, limit)
 
 
@@ -215,11 +211,4 @@ def _undone_text(merge: dict[str, Any]) -> str:
 
 
 def _parsed(text: str) -> UUID:
-    from uuid import UUID
-
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Trouble(
-            f'"{text}" is no merge id: `waitline contacts merges` lists them', MISUSED
-        ) from None
+    return options.parse_id(text, "merge id", "`waitline contacts merges` lists them")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.commands.automations import Name, known_name
 from stream.operator import who_operates
 
@@ -67,7 +68,7 @@ def release(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would go on, and change nothing.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: options.AsObject = False,
 ) -> None:
     """Release an automation that is held or frozen: what was kept goes on, then what is overdue.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.trouble import MISUSED, Trouble
 from stream.wire_form import Way, WireForm
 
@@ -54,7 +55,7 @@ def publish(  # noqa: PLR0913 - each is an option of the command
     ] = None,
     form: _Form = WireForm.JSON,
     source: _Source = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: options.AsObject = False,
 ) -> None:
     """Publish an event, or a file of them; contact.* events go to the contacts topic.
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.operator import reason_given, who_operates
-from stream.trouble import FAILED, MISUSED, Trouble
+from stream.trouble import FAILED
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 def release(
     run_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Runs that are held.")],
-    why: Annotated[
-        str | None, typer.Option(help="The reason, for the audit log; a dry run needs none.")
-    ] = None,
+    why: options.WhyUnlessDry = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would fire, and change nothing.")
     ] = False,
@@ -41,12 +40,7 @@ def release(
 
 
 def _parsed(text: str) -> UUID:
-    from uuid import UUID
-
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Trouble(f'"{text}" is no run id: `waitline waits` lists them', MISUSED) from None
+    return options.parse_id(text, "run id", "`waitline waits` lists them")
 
 
 async def _released(run_ids: list[UUID], why: str | None) -> tuple[list[str], bool]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.operator import who_operates
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def retention(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be dropped, and change nothing.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: options.AsObject = False,
 ) -> None:
     """Drop what is older than the WAITLINE_RETENTION_... periods, and say what holds the rest.
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream import access, terminal
-from stream.trouble import FAILED, MISUSED, Trouble
+from stream.commands import options
+from stream.trouble import FAILED
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def retry(
     run_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Runs that failed.")],
-    why: Annotated[str | None, typer.Option(help="The reason, for the audit log.")] = None,
+    why: options.OptionalWhy = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be tried, and change nothing.")
     ] = False,
@@ -50,11 +51,4 @@ def retry(
 
 
 def _parsed(text: str) -> UUID:
-    from uuid import UUID
-
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Trouble(
-            f'"{text}" is no run id: `waitline runs list --status failed` shows them', MISUSED
-        ) from None
+    return options.parse_id(text, "run id", "`waitline runs list --status failed` shows them")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.commands.run_told import status_text, tell_run
 from stream.trouble import MISUSED, Trouble
 
@@ -22,9 +23,9 @@ def list_(
     contact: Annotated[
         str | None, typer.Option(metavar="KIND:VALUE", help="Such as email:ann@example.com.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
-    only_ids: Annotated[bool, typer.Option("--ids", help="Print the ids alone.")] = False,
+    limit: options.Limit = 50,
+    as_json: options.AsArray = False,
+    only_ids: options.OnlyIds = False,
 ) -> None:
     """List runs, the newest first.
 
@@ -80,17 +81,14 @@ async def _listed(
 ) -> list[dict[str, Any]]:
     from handlers.record import run_summary
     from state.postgres.automations import list_automations
-    from state.postgres.reading_contacts import contact_number_of, load_person
+    from state.postgres.reading_contacts import find_person
     from state.postgres.reading_runs import Wanted, list_runs
 
     identifier = None if contact is None else access.parse_contact(contact)
     async with access.tables(access.settings()) as session:
-        person = None
-        if identifier is not None:
-            number = await contact_number_of(session, identifier)
-            if number is None:
-                return []
-            person = await load_person(session, number)
+        person = None if identifier is None else await find_person(session, identifier)
+        if identifier is not None and person is None:
+            return []
         found = await list_runs(session, Wanted(automation, status, person, limit))
         if not found and automation is not None:
             names = [one.name for one in await list_automations(session)]
@@ -100,20 +98,13 @@ async def _listed(
 
 async def _shown(run_id: str) -> tuple[dict[str, Any], str]:
     """Return a run's record, and the public id of whom its contact has become (rule I3)."""
-    from uuid import UUID
-
     from handlers.record import run_record
     from state.contact import contact_uuid
     from state.postgres.reading_contacts import load_person
     from state.postgres.reading_runs import find_runs
     from stream.inquiry import view_of
 
-    try:
-        wanted = UUID(run_id)
-    except ValueError:
-        raise Trouble(
-            f'"{run_id}" is no run id: `waitline runs list` shows them', MISUSED
-        ) from None
+    wanted = options.parse_id(run_id, "run id", "`waitline runs list` shows them")
     async with access.tables(access.settings()) as session:
         found = await find_runs(session, [wanted])
         if not found:

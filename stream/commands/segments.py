@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream import access, terminal
-from stream.commands import members
+from stream.commands import members, options
 from stream.operator import who_operates
 from stream.trouble import Trouble
 
@@ -81,7 +81,7 @@ def show(
 
 
 @commands.command()
-def delete(name: Name, yes: members.Yes = False) -> None:
+def delete(name: Name, yes: options.Yes = False) -> None:
     """Delete a segment with its memberships, unless an automation's step names it.
 
     Example: waitline segments delete "VIP" --yes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.operator import who_operates
 from stream.trouble import Trouble
 
@@ -109,7 +110,7 @@ async def _recorded(made: list[TopicState]) -> None:
 
 
 def config(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    as_json: options.AsArray = False,
 ) -> None:
     """List every setting: its variable, value, default and meaning. Passwords are masked.
 

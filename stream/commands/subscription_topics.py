@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream import access, terminal
-from stream.commands import members
+from stream.commands import members, options
 from stream.operator import who_operates
 from stream.trouble import MISUSED, Trouble
 
@@ -102,7 +102,7 @@ def show(
 
 
 @commands.command()
-def delete(key: Key, yes: members.Yes = False) -> None:
+def delete(key: Key, yes: options.Yes = False) -> None:
     """Delete a topic, unless an automation's step names it; what people chose stays with them.
 
     Example: waitline subscription-topics delete newsletter --yes

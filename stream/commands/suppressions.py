@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream import access, terminal
+from stream.commands import options
 from stream.operator import reason_given, who_operates
 from stream.trouble import MISUSED, Trouble
 
@@ -25,7 +26,6 @@ commands = typer.Typer(
 Address = Annotated[
     str, typer.Argument(metavar="KIND:VALUE", help="Such as email:ann@example.com.")
 ]
-Why = Annotated[str, typer.Option(help="The reason, for the audit log.")]
 
 
 @commands.command("list")
@@ -33,8 +33,8 @@ def list_(
     address: Annotated[
         str | None, typer.Option(metavar="KIND:VALUE", help="Only this address, if it is there.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    limit: options.Limit = 50,
+    as_json: options.AsArray = False,
 ) -> None:
     """List suppressed addresses, the newest first.
 
@@ -65,7 +65,7 @@ def list_(
 
 
 @commands.command()
-def add(address: Address, why: Why) -> None:
+def add(address: Address, why: options.Why) -> None:
     """Send nothing to an address from now on.
 
     Example: waitline suppressions add email:ann@example.com --why "asked by telephone"
@@ -75,7 +75,7 @@ def add(address: Address, why: Why) -> None:
 
 
 @commands.command()
-def remove(address: Address, why: Why) -> None:
+def remove(address: Address, why: options.Why) -> None:
     """Let an address be written to again.
 
     Example: waitline suppressions remove email:ann@example.com --why "her mailbox is back"

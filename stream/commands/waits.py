@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from stream import access, terminal
+from stream.commands import options
 
 if TYPE_CHECKING:
     from state.automation import Version
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def waits(
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    limit: options.LongLimit = 50,
+    as_json: options.AsArray = False,
 ) -> None:
     """List open waits, those that are due first: who waits for what, since when, until when.
 

@@ -234,5 +234,5 @@ def _message(message: MessageRow) -> dict[str, object]:
         "created_at": moment_text(message.created_at),
         "error": message.error,
         "sent_after_cancel": message.sent_after_cancel,
-        "next_attempt_at": None if again_at is None else moment_text(again_at),
+        "next_attempt_at": optional_moment_text(again_at),
     }

@@ -9,6 +9,7 @@ from handlers.advance import end_early
 from handlers.directory import NOBODY
 from handlers.identify import identify, is_blocked, usable_identifiers
 from handlers.sighting import Sighting
+from handlers.suppression import note_suppression
 from handlers.world import World
 from state.contact import contact_uuid
 from state.erasure import Erasure
@@ -53,7 +54,8 @@ def is_dropped_as_erased(sighting: Sighting) -> bool:
     """Tell whether an event is about somebody who was deleted after it happened; leave evidence.
 
     It is not stored, and not held against stored events of its id: that would keep its bytes. One
-    that could only link, and names nobody who is known, does nothing anyway.
+    that could only link, and names nobody who is known, does nothing anyway. What it says of an
+    address counts, whoever has it next: suppression survives.
     """
     world, event = sighting.world, sighting.event
     naming = [name for name in event.identifiers if not is_blocked(name.value)]
@@ -67,6 +69,7 @@ def is_dropped_as_erased(sighting: Sighting) -> bool:
     else:
         world.changes.tally["erased"] += 1
         sighting.note(NOBODY, "erased", "its person was deleted after it happened")
+        note_suppression(world, event, None)
     return True
 
 

@@ -50,7 +50,8 @@ left join lateral (
 ) as suppressed on true
 """
 
-#: To whom messages went, or are about to go; only e-mails can bounce.
+#: To whom messages went, or are about to go; only e-mails can bounce. Who was deleted is named by
+#: none any more.
 RECIPIENTS = """
 select asked.message_id, sent.recipient
 from unnest($1::uuid[]) as asked (message_id)
@@ -60,6 +61,7 @@ cross join lateral (
   union all
   (select recipient from outbox where effect_id = asked.message_id and channel = 'email' offset 0)
 ) as sent
+where sent.recipient <> 'erased'
 """
 
 #: Sorted, so that two workers wait for each other one way only; the first reason stays.

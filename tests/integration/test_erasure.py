@@ -104,6 +104,25 @@ async def test_after_a_deletion_no_table_and_no_file_knows_the_person(house: Hou
         assert new != number
 
 
+async def test_a_complaint_about_an_erased_message_suppresses_the_events_own_address(
+    house: House,
+) -> None:
+    """I5, F4: nobody can tell any more to whom it went; whoever comes back is left alone."""
+    await house.apply(automation())
+    async with house.worker():
+        first = post("order.completed", id="first", email=ANN)
+        await house.until_applied(await house.publish(first))
+        run = await house.run_when("first", lambda run: run["activity"] == "waiting")
+        (message,) = run["messages"]
+        gone = post("contact.deleted", topic=house.contacts, email=ANN)
+        await house.until_applied(await house.publish(gone))
+        complaint = post("email.complained", email=ANN, payload={"email_id": message["id"]})
+        second = post("order.completed", id="second", email=ANN)
+        await house.until_applied(await house.publish(complaint, second))
+        again = await house.run_when("second", lambda run: run["activity"] == "waiting")
+        assert [one["status"] for one in again["messages"]] == ["skipped"]
+
+
 async def test_two_people_whom_the_deletion_makes_one_are_both_forgotten(house: House) -> None:
     """I5, I3: nobody had linked the cookie to the address before."""
     cookie, said = f"cookie-{WORD}", {"payload": {"word": WORD}}

@@ -118,6 +118,20 @@ def test_an_event_from_before_is_erased_whenever_it_comes():
     assert changes.tally["erased"] == 1, "the new contact's name remembers it"
 
 
+@pytest.mark.parametrize("interest", [[], [line(wait("w", "email.complained"), name="B")]])
+def test_a_complaint_from_before_still_suppresses_the_address(interest):
+    """I5, F4: suppression survives, also the word that comes after the person went; once."""
+    scene = Scene(WAITING, *interest)
+    scene.decide(event("go", ago(minutes=3)))
+    deleted(scene)
+    complaint = event("email.complained", ago(minutes=1), email="ann@x.io")
+    scene.decide(event("go", ahead(seconds=1), id="back"))
+    changes = scene.decide(complaint)
+    (suppression,) = changes.suppressions
+    assert (suppression.address, suppression.contact_id) == ("ann@x.io", None)
+    assert changes.tally["erased"] == 1
+
+
 def test_a_deletion_may_come_before_what_it_deletes():
     """I5: nobody is known yet; what happened before it is erased all the same."""
     scene = Scene(WAITING)

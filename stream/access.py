@@ -6,8 +6,10 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from stream import terminal
 from stream.trouble import MISUSED, Trouble
 
 if TYPE_CHECKING:
@@ -21,13 +23,20 @@ T = TypeVar("T")
 
 
 def settings() -> Settings:
-    """Read the environment."""
-    from stream.config import ConfigError, load_settings
+    """Read the environment; what looks like a misspelt setting is told, and ignored."""
+    from stream.config import ConfigError, load_settings, misspelt_settings
 
+    for name, meant in misspelt_settings().items():
+        _note_once(f"waitline: {name} is no setting and is ignored; did you mean {meant}?")
     try:
         return load_settings()
     except ConfigError as error:
         raise Trouble(f"the environment cannot be used:\n{error}", MISUSED) from None
+
+
+@cache
+def _note_once(text: str) -> None:
+    terminal.note(text)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -26,9 +27,8 @@ from stream.accepted import (
     Topic,
     Topics,
 )
+from stream.misspelt import PREFIX, misspelt
 from stream.setting_text import setting_text, span_text
-
-PREFIX = "WAITLINE_"
 
 #: How much longer than the topics keep records event ids are remembered (rule E4).
 REMEMBERED = timedelta(days=7)
@@ -318,6 +318,11 @@ def describe(settings: Settings) -> list[Setting]:
 def _default_of(field: FieldInfo) -> object:
     bare = {"topic_retention": Settings.model_fields["topic_retention"].default}
     return field.get_default(call_default_factory=True, validated_data=bare)
+
+
+def misspelt_settings() -> dict[str, str]:
+    """Return the variables of the environment that are nearly settings, each with that setting."""
+    return misspelt(os.environ, [_variable(name) for name in Settings.model_fields])
 
 
 def _variable(name: str) -> str:

@@ -55,7 +55,7 @@ async def _kept() -> Survey:
 
     config = access.settings()
     found = await _surveyed()
-    with Progress(console=Console(stderr=True)) as progress:
+    with Progress(console=Console(stderr=True), disable=not _steps(found)) as progress:
         task = progress.add_task("dropping", total=_steps(found))
 
         def told(what: str, count: int) -> None:

@@ -140,6 +140,19 @@ def test_wrong_use_ends_with_2_and_says_what_was_expected(
     assert "Traceback" not in found.err
 
 
+def test_a_misspelt_setting_is_told_with_the_one_that_was_meant(waitline, monkeypatch) -> None:
+    """Others may own names with our prefix: only what is nearly a setting is spoken of."""
+    monkeypatch.setenv("WAITLINE_RETENTION_EVENT", "14 days")
+    monkeypatch.setenv("WAITLINE_SERVICE_HOST", "10.0.0.1")
+    said = waitline("config", "--json")
+    assert (said.code, said.err) == (
+        0,
+        "waitline: WAITLINE_RETENTION_EVENT is no setting and is ignored; "
+        "did you mean WAITLINE_RETENTION_EVENTS?\n",
+    )
+    assert json.loads(said.out)
+
+
 def test_an_environment_that_cannot_be_used_is_named(waitline, monkeypatch) -> None:
     monkeypatch.setenv("WAITLINE_TIMEOUT_GRACE", "soon")
     found = waitline("config")

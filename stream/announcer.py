@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import structlog
 from aiokafka.errors import KafkaError
 
-from state.postgres.outgoing import Outgoing as Row
+from state.postgres.outgoing import Outgoing as Row, Role
 from state.turn import Moved, Unavailable
 from stream.clock import Clock
 from stream.producer import Outgoing, Publisher
@@ -26,11 +27,11 @@ log = structlog.get_logger()
 class OutgoingStore(Protocol):
     """What is to be published."""
 
-    async def outgoing(self, limit: int) -> list[Row]:
-        """Return the oldest rows; nobody else gets them meanwhile."""
+    async def outgoing(self, role: Role, limit: int) -> list[Row]:
+        """Return a topic's oldest rows; nobody else gets them meanwhile."""
         ...
 
-    async def outgoing_done(self, ids: Sequence[int]) -> None:
+    async def outgoing_done(self, role: Role, ids: Sequence[int]) -> None:
         """Forget rows that were published."""
         ...
 
@@ -42,7 +43,7 @@ class Announcer:
         self,
         store: OutgoingStore,
         publisher: Publisher,
-        topics: Mapping[str, str],
+        topics: Mapping[Role, str],
         clock: Clock,
     ) -> None:
         self._store = store
@@ -51,26 +52,37 @@ class Announcer:
         self._clock = clock
 
     async def run(self) -> None:
-        """Publish until cancelled. What a failure leaves behind is published again later."""
+        """Publish until cancelled. What a failure leaves behind is published again later.
+
+        Each topic by itself: one that is missing, or that we may not write to, holds up no other,
+        and nothing is told over and over because of it.
+        """
+        async with asyncio.TaskGroup() as group:
+            for role in self._topics:
+                group.create_task(self._tell(role))
+
+    async def _tell(self, role: Role) -> None:
         while True:
             pause = IDLE_SECONDS
             try:
-                if await self.sweep():
+                if await self._sweep(role):
                     continue
             except (Moved, Unavailable, KafkaError, TimeoutError) as fault:
-                log.warning("announcer.retried", reason=type(fault).__name__)
+                topic, reason = self._topics[role], type(fault).__name__
+                log.warning("announcer.retried", topic=topic, reason=reason)
                 pause = FAILURE_SECONDS
             await self._clock.sleep(pause)
 
-    async def sweep(self) -> int:
+    async def _sweep(self, role: Role) -> int:
         """Publish what is there, then forget it; return how many records that were."""
-        rows = await self._store.outgoing(ROWS_MAX)
+        rows = await self._store.outgoing(role, ROWS_MAX)
+        topic = self._topics[role]
         records = [
-            Outgoing(self._topics[row.topic], record.key, record.value, record.headers)
+            Outgoing(topic, record.key, record.value, record.headers)
             for row in rows
             for record in row.records
         ]
         if records:
             await self._publisher.publish_many(records)
-            await self._store.outgoing_done([row.id for row in rows])
+            await self._store.outgoing_done(role, [row.id for row in rows])
         return len(records)

@@ -14,6 +14,7 @@ import structlog
 
 from handlers.world import Rules
 from state.postgres.migrate import pending
+from state.postgres.outgoing import Role
 from state.postgres.store import PostgresStore
 from state.turn import Moved, Unavailable, Unknown
 from stream.announcer import Announcer
@@ -61,7 +62,7 @@ class Worker:
             self.counters,
             RelayLimits(concurrency(settings), settings.send_lease, settings.send_attempts_max),
         )
-        topics = {
+        topics: dict[Role, str] = {
             "receipts": settings.topics_receipts,
             "dead-letters": settings.topics_dead_letters,
             "events": settings.topics_events[0],

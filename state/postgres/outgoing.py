@@ -20,16 +20,17 @@ ADD = """
 insert into kafka_outbox (created_at, topic, keys, "values", headers) values ($1, $2, $3, $4, $5)
 """
 
+#: Of one topic, by the index of topics: what another does not take is not walked over.
 TAKE = """
-update kafka_outbox set claimed_until = statement_timestamp() + $2
-where id = any(array(
+update kafka_outbox set claimed_until = statement_timestamp() + $3
+where topic = $1 and id = any(array(
   select id from kafka_outbox
-  where claimed_until is null or claimed_until <= statement_timestamp()
-  order by id limit $1 for update skip locked))
+  where topic = $1 and (claimed_until is null or claimed_until <= statement_timestamp())
+  order by topic, id limit $2 for update skip locked))
 returning id, topic, keys, "values", headers
 """
 
-DONE = "delete from kafka_outbox where id = any($1::bigint[])"
+DONE = "delete from kafka_outbox where topic = $1 and id = any($2::bigint[])"
 
 
 class OutgoingRecord(NamedTuple):
@@ -88,9 +89,9 @@ def dead_letter_headers(letter: Quarantined) -> list[tuple[str, str]]:
     ]
 
 
-async def take_outgoing(session: Session, limit: int) -> list[Outgoing]:
-    """Take the oldest rows that nobody is publishing."""
-    rows = await session.rows(TAKE, limit, LEASE)
+async def take_outgoing(session: Session, role: Role, limit: int) -> list[Outgoing]:
+    """Take the oldest rows for a topic that nobody is publishing."""
+    rows = await session.rows(TAKE, role, limit, LEASE)
     return [
         Outgoing(row_id, topic, _records(keys, values, parsed(headers)))
         for row_id, topic, keys, values, headers in sorted(rows, key=lambda row: row["id"])
@@ -107,7 +108,7 @@ def _records(
     ]
 
 
-async def outgoing_done(session: Session, ids: Sequence[int]) -> None:
-    """Forget rows that were published."""
+async def outgoing_done(session: Session, role: Role, ids: Sequence[int]) -> None:
+    """Forget rows of a topic that were published."""
     if ids:
-        await session.run(DONE, list(ids))
+        await session.run(DONE, role, list(ids))

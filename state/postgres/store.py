@@ -21,7 +21,7 @@ from state.postgres.expiry import load_expired
 from state.postgres.hashing import Keyring
 from state.postgres.marks import database_now, has_landed, open_lane
 from state.postgres.offsets import Held, Stream, Touch
-from state.postgres.outgoing import Outgoing
+from state.postgres.outgoing import Outgoing, Role
 from state.postgres.scrubbing import scrub_audit, scrub_quarantine
 from state.postgres.session import Session
 from state.postgres.suppressions import with_standings
@@ -200,15 +200,15 @@ class PostgresStore:
         async with self._connected() as session:
             await outbox.postpone_effect(session, effect_id, self._worker_id, due_in, error)
 
-    async def outgoing(self, limit: int) -> list[Outgoing]:
-        """Return what is to be published, the oldest first; nobody else gets it for a lease."""
+    async def outgoing(self, role: Role, limit: int) -> list[Outgoing]:
+        """Return what a topic is to be told, the oldest first; nobody else gets it for a lease."""
         async with self._connected() as session:
-            return await outgoing.take_outgoing(session, limit)
+            return await outgoing.take_outgoing(session, role, limit)
 
-    async def outgoing_done(self, ids: Sequence[int]) -> None:
-        """Forget what was published."""
+    async def outgoing_done(self, role: Role, ids: Sequence[int]) -> None:
+        """Forget what was published of a topic."""
         async with self._connected() as session:
-            await outgoing.outgoing_done(session, ids)
+            await outgoing.outgoing_done(session, role, ids)
 
     # --- partitions -------------------------------------------------------------------------------
 

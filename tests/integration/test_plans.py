@@ -100,8 +100,8 @@ HOT: dict[str, tuple[str, str, str]] = {
         "messages_pkey",
     ),
     "effect events": (outbox.EFFECT_EVENTS, f"{ID}, array[7, 99], array['', '']", "outbox_pkey"),
-    "outgoing": (outgoing.TAKE, "100, '1 minute'", "kafka_outbox_pkey"),
-    "outgoing done": (outgoing.DONE, CONTACTS, "kafka_outbox_pkey"),
+    "outgoing": (outgoing.TAKE, "'receipts', 100, '1 minute'", "kafka_outbox_topic"),
+    "outgoing done": (outgoing.DONE, f"'receipts', {CONTACTS}", "kafka_outbox_topic"),
     "fence": (
         offsets.ADVANCE,
         "array['t', 't'], array[7, 99], array[0, 0], array[0, 0], array[1, 1], "

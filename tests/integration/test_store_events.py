@@ -133,7 +133,7 @@ async def test_a_record_is_set_aside_with_its_bytes_and_told_of(
     expected = [(4, *fields, "evt_1", *kept), (5, *fields, None, *kept)]
     assert await rows(database, f"{found} order by 1") == expected
 
-    (first,) = await store.outgoing(10)  # the second time it was no news
+    (first,) = await store.outgoing("dead-letters", 10)  # the second time it was no news
     assert first.topic == "dead-letters"
     assert [one.value for one in first.records] == [raw, raw]
     assert first.records[0].key is None
@@ -163,14 +163,15 @@ async def test_receipts_go_out_in_order_under_the_ids_of_their_events(
     for number in (1, 2):
         ids = [f"evt_{number}", f"evt_{number}b"]
         await save(store, [], receipts=[{"event_id": one, "did": []} for one in ids])
-    first, second = await store.outgoing(10)
+    first, second = await store.outgoing("receipts", 10)
     assert [one.key for one in first.records] == [b"evt_1", b"evt_1b"]
     assert second.records[0].value == b'{"event_id":"evt_2","did":[]}'
     assert first.records[0].headers == []
-    assert await other.outgoing(10) == []  # leased
-    await store.outgoing_done([first.id])
+    assert await other.outgoing("receipts", 10) == []  # leased
+    assert await other.outgoing("events", 10) == []
+    await store.outgoing_done("receipts", [first.id])
     await rows(database, "update kafka_outbox set claimed_until = now() - interval '1 second'")
-    assert await other.outgoing(10) == [second]
+    assert await other.outgoing("receipts", 10) == [second]
 
 
 async def test_names_are_counted_for_each_partition(store: PostgresStore, database: str) -> None:

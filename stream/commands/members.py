@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -53,7 +53,7 @@ async def page(session: Session, rows: Sequence[MemberRow], limit: int) -> dict[
     people = [
         {
             "contact_id": str(contact_uuid(row.contact_id)),
-            "identifier": _shown(links.get(row.contact_id, ())),
+            "identifier": shown(links.get(row.contact_id, ())),
             "is_in": row.is_in,
             "since": moment_text(row.at),
             "by": writer_text(row.by),
@@ -117,7 +117,8 @@ def not_there(what: What, name: str, names: Sequence[str]) -> Trouble:
     return Trouble(f'there is no {what} "{name}"; {fix}', FAILED)
 
 
-def _shown(links: Sequence[Any]) -> str | None:
-    by_kind = {link.identifier.kind: link.identifier for link in reversed(links)}
+def shown(links: Iterable[Any]) -> str | None:
+    """Return the identifier that a person with these links is shown by; None without any."""
+    by_kind = {link.identifier.kind: link.identifier for link in reversed([*links])}
     found = next((by_kind[kind] for kind in _SHOWN if kind in by_kind), None)
     return None if found is None else f"{found.kind}:{found.value}"

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from stream import access, terminal
-from stream.commands import options
+from stream.commands import members, options
 from stream.operator import reason_given, who_operates
 from stream.trouble import FAILED, Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
     from uuid import UUID
 
-    from state.contact import Contact
+    from state.contact import Contact, Link
     from state.merge import LoggedMerge, MergeRecord
     from state.run import Run
     from stream.config import Settings
@@ -37,7 +38,7 @@ def merges(
 
     Example: waitline contacts merges --contact email:ann@example.com
     """
-    found = [_document(merge) for merge in access.run(_listed(contact, limit))]
+    found = access.run(_listed(contact, limit))
     if only_ids:
         terminal.print_ids(found)
         return
@@ -51,7 +52,7 @@ def merges(
                 one["id"],
                 terminal.instant(one["merged_at"]),
                 f"{one['event_id']} at {one['topic']}/{one['partition']}/{one['offset']}",
-                one["survivor"],
+                _named(one["survivor"], one["survivor_identifier"]),
                 one["merged"],
                 _moved_text(one["identifiers"]),
                 _runs_text(one),
@@ -98,7 +99,8 @@ class _Found(NamedTuple):
     remembered_since: datetime
 
 
-async def _listed(contact: str | None, limit: int) -> list[LoggedMerge]:
+async def _listed(contact: str | None, limit: int) -> list[dict[str, Any]]:
+    from state.postgres.contacts import load_links
     from state.postgres.reading_contacts import find_person
     from state.postgres.reading_merges import list_merges
 
@@ -107,7 +109,9 @@ async def _listed(contact: str | None, limit: int) -> list[LoggedMerge]:
         person = None if identifier is None else await find_person(session, identifier)
         if identifier is not None and person is None:
             return []
-        return await list_merges(session, person, limit)
+        found = await list_merges(session, person, limit)
+        links = await load_links(session, sorted({merge.survivor for merge in found}))
+    return [_document(merge, links.get(merge.survivor, ())) for merge in found]
 
 
 async def _undone(merge_id: UUID, why: str | None) -> dict[str, Any]:
@@ -153,25 +157,30 @@ def _judged(found: _Found) -> dict[str, Any]:
     links = () if undo is None else links_back(undo, survivor)
     moved = [] if undo is None else runs_back(undo, runs)
     return {
-        "merge": _document(record.merge),
+        "merge": _document(record.merge, survivor.links),
         "refused": refused,
         "identifiers": [f"{link.identifier.kind}:{link.identifier.value}" for link in links],
         "runs": [str(run.run_id) for run in moved],
     }
 
 
-def _document(merge: LoggedMerge) -> dict[str, Any]:
+def _document(merge: LoggedMerge, survivors: Iterable[Link]) -> dict[str, Any]:
+    """Return a merge for people and programs; the survivor is named by what was its own before."""
     from state.contact import contact_uuid
     from state.moment import moment_text, optional_moment_text
 
     undo = merge.undo
     links = () if undo is None else undo.links
+    moved = {link.identifier for link in links}
     return {
         "id": str(merge.merge_id),
         "merged_at": moment_text(merge.merged_at),
         "event_id": merge.event_id,
         **merge.coordinates._asdict(),
         "survivor": str(contact_uuid(merge.survivor)),
+        "survivor_identifier": members.shown(
+            link for link in survivors if link.identifier not in moved
+        ),
         "merged": str(contact_uuid(merge.merged)),
         "is_erased": undo is None,
         "identifiers": [f"{link.identifier.kind}:{link.identifier.value}" for link in links],
@@ -188,10 +197,15 @@ def _tell(told: dict[str, Any]) -> None:
         terminal.say(f"{merge['id']}: cannot be undone: {told['refused']}")
         return
     verb = "is" if told["undone"] else "would be"
-    terminal.say(f"{merge['merged']} {verb} apart from {merge['survivor']}")
+    kept = _named(merge["survivor"], merge["survivor_identifier"])
+    terminal.say(f"{merge['merged']} {verb} apart from {kept}")
     terminal.say(f"  identifiers that go back: {', '.join(told['identifiers']) or 'none'}")
     terminal.say(f"  active runs that go back: {', '.join(told['runs']) or 'none'}")
     terminal.say("  both profiles are as before the merge")
+
+
+def _named(contact_id: str, identifier: str | None) -> str:
+    return contact_id if identifier is None else f"{contact_id} ({identifier})"
 
 
 def _moved_text(identifiers: list[str]) -> str:

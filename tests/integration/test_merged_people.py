@@ -151,6 +151,7 @@ async def test_a_merge_is_listed_and_undone_as_an_operator_would(
         gone, kept = merge["merged"], merge["survivor"]
         assert (merge["event_id"], merge["topic"], merge["undone_at"]) == ("met", CONTACTS, None)
         assert (merge["identifiers"], len(merge["runs_moved"])) == ([COOKIE], 1)
+        assert merge["survivor_identifier"] == EMAIL
         assert merge["runs_decided"] == []
         asked = ("contacts", "merges", "--json", "--contact")
         for one in (EMAIL, COOKIE, f"contact_id:{gone}"):
@@ -164,7 +165,7 @@ async def test_a_merge_is_listed_and_undone_as_an_operator_would(
         assert (dry.code, dry.out.splitlines()[:3]) == (
             0,
             [
-                f"{gone} would be apart from {kept}",
+                f"{gone} would be apart from {kept} ({EMAIL})",
                 f"  identifiers that go back: {COOKIE}",
                 f"  active runs that go back: {merge['runs_moved'][0]}",
             ],

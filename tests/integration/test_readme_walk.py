@@ -50,6 +50,7 @@ UNMERGE = [
     so(
         "contacts unmerge",
         "would be apart from",
+        "(email:dora@example.com)",
         "identifiers that go back: email:eric@example.com",
         "active runs that go back: ",
     ),

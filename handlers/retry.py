@@ -80,6 +80,7 @@ def apply_retry(world: World, retry: Retry) -> None:
         # Its contact has fulfilled an exit rule since, when nothing was there to end (rule S3).
         ended = run.noting(exit_entry(exited.event)).end("exited_before_start", world.now)
         world.put_run(ended)
+        world.changes.tally["retries_exited"] += 1
     else:
         with guarded(world, run):
             world.put_run(_walk(world, run, finished, version))

@@ -34,12 +34,16 @@ _MOVED = Refusal("moved", "it could not be retried just now: try again")
 
 
 class Trial(NamedTuple):
-    """What a retry does: the new run and the step at which it begins, or what speaks against it."""
+    """What a retry does: the new run and the step at which it begins, or what speaks against it.
+
+    `is_over`: the new run ended at once, because its contact has fulfilled an exit rule since (S3).
+    """
 
     refusal: Refusal | None
     run: Run | None = None
     retry_id: UUID | None = None
     step_key: str | None = None
+    is_over: bool = False
 
 
 async def trial_of(config: Settings, run_id: UUID) -> Trial:
@@ -69,7 +73,7 @@ async def retry_run(config: Settings, run_id: UUID, why: str | None) -> Trial:
         async with door(config) as processor:
             tally = await processor.apply_commands("retries", [command])
         if tally["runs_retried"]:
-            return trial
+            return trial._replace(is_over=bool(tally["retries_exited"]))
         if not tally["retries_without_version"]:
             break
         async with operating(config) as session:

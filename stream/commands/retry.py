@@ -25,7 +25,8 @@ def retry(
 
     What the old run did is not done again; a message that could not be sent is asked for under the
     same key, so that the provider cannot send it twice. The old run stays as it is. A run is
-    retried once: if that fails too, retry the new one.
+    retried once: if that fails too, retry the new one. Whoever has fulfilled an exit rule since
+    the run failed gets nothing: the new run ends at once.
 
     Example: waitline runs retry 5dda258d-eac9-559c-96b4-5af441218dcd --dry-run
     """
@@ -40,7 +41,9 @@ def retry(
         else:
             trial = access.run(retry_run(config, run_id, why))
         verb = "would be retried" if dry_run else "retried"
-        if trial.refusal is None:
+        if trial.is_over:
+            told = f"retried as {trial.retry_id}, which an exit rule ended at once: see `runs show`"
+        elif trial.refusal is None:
             told = f'{verb} as {trial.retry_id}, from step "{trial.step_key}"'
         else:
             are_all = False

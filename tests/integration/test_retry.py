@@ -97,6 +97,25 @@ def statuses(found: dict[str, Any], what: str) -> list[tuple[str, str]]:
     return [(one[key], one["status"]) for one in found[what]]
 
 
+async def test_who_has_fulfilled_an_exit_rule_since_gets_nothing_from_a_retry(
+    database: str, tmp_path: Path
+) -> None:
+    """S3, R3, R4: the event came while no run was there to end; the command says so."""
+    provider = Provider(Accepted("p-1"), NotNow("http_503", "the provider is down"))
+    drawn = quick() | {"exit": [{"event": "order.refunded"}]}
+    async with opened(database, tmp_path, provider, drawn) as (door, log, relay):
+        await door.feed([log.add("order.completed", id="e1", email="ann@example.com")])
+        await swept(relay)
+        await door.feed([log.add("order.refunded", id="e2", email="ann@example.com")])
+        old_id = await failed_run(database)
+        told = await operate(database, "runs", "retry", str(old_id))
+        assert (told.code, "which an exit rule ended at once" in told.out) == (0, True)
+        await swept(relay)
+    assert len(provider.attempts) == 2
+    new = await record(database, (await record(database, old_id))["retried_as"])
+    assert (new["ended_reason"], new["ended_by"]["id"]) == ("exited_before_start", "e2")
+
+
 async def test_a_send_that_failed_is_sent_by_a_retry_under_the_same_key(
     database: str, tmp_path: Path
 ) -> None:

@@ -82,7 +82,7 @@ class Announcer:
             for row in rows
             for record in row.records
         ]
-        if records:
+        if rows:  # all that one held may have been erased (rule I5)
             await self._publisher.publish_many(records)
             await self._store.outgoing_done(role, [row.id for row in rows])
         return len(records)

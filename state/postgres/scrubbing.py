@@ -1,4 +1,7 @@
-"""What nobody understood, and what operators wrote, may name a person who was deleted (I5)."""
+"""What nobody understood, and what operators wrote, may name a person who was deleted (I5).
+
+So may what is to be published, where Kafka or a topic of it has not taken it yet.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Sequence
 
 from state.erasure import mentions
 from state.event import Identifier
-from state.postgres.codec import columns_of
+from state.postgres.codec import columns_of, json_text, parsed
 from state.postgres.session import Session
 
 #: Rows looked through at once: a record in quarantine may have 64 KiB.
@@ -44,6 +47,38 @@ where id > $1 order by id limit $2
 ERASE_ACTIONS = """
 update audit set target = 'erased', before = null, after = null where id = any($1::bigint[])
 """
+
+UNTOLD = """
+select id, keys, "values", headers from kafka_outbox where id > $1 order by id limit $2
+"""
+
+KEEP_UNTOLD = """
+update kafka_outbox set keys = $2, "values" = $3, headers = $4 where id = $1
+"""
+
+
+async def scrub_outgoing(session: Session, names: Sequence[Identifier]) -> int:
+    """Take records out of what is to be published that name these; return how many there were."""
+    gone, after = 0, 0
+    while rows := await session.rows(UNTOLD, after, PAGE):
+        after = rows[-1]["id"]
+        for number, keys, values, text in rows:
+            headers = parsed(text)
+            kept = [
+                at
+                for at, (key, value) in enumerate(zip(keys, values, strict=True))
+                if not mentions(b" ".join((key or b"", value, _said(headers, at))), names)
+            ]
+            if len(kept) < len(values):
+                gone += len(values) - len(kept)
+                left = [[each[at] for at in kept] for each in (keys, values)]
+                heads = None if headers is None else json_text([headers[at] for at in kept])
+                await session.run(KEEP_UNTOLD, number, *left, heads)
+    return gone
+
+
+def _said(headers: Sequence[object] | None, at: int) -> bytes:
+    return b"" if headers is None else json_text(headers[at]).encode()
 
 
 async def scrub_quarantine(session: Session, names: Sequence[Identifier]) -> int:

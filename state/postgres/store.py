@@ -22,7 +22,7 @@ from state.postgres.hashing import Keyring
 from state.postgres.marks import database_now, has_landed, open_lane
 from state.postgres.offsets import Held, Stream, Touch
 from state.postgres.outgoing import Outgoing, Role
-from state.postgres.scrubbing import scrub_audit, scrub_quarantine
+from state.postgres.scrubbing import scrub_audit, scrub_outgoing, scrub_quarantine
 from state.postgres.session import Session
 from state.postgres.suppressions import with_standings
 from state.postgres.transaction import PostgresTransaction
@@ -257,6 +257,7 @@ class PostgresStore:
                 return None
             await erasing.erase_answers(session, leftover.contact_ids)
             await scrub_quarantine(session, leftover.identifiers)
+            await scrub_outgoing(session, leftover.identifiers)
             await scrub_audit(session, leftover.identifiers)
             await forget(await erasing.message_ids(session, leftover.contact_ids))
             await erasing.finish(session, leftover)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -136,3 +137,20 @@ async def test_a_message_of_a_deleted_person_whose_worker_died_is_settled(
         assert await store.erase_leftover(forget_nothing) is not None
     told = "select recipient, status, error ->> 'message' from messages"
     assert await rows(database, told) == [("erased", "unknown", "erased")]
+
+
+async def test_what_kafka_has_not_taken_yet_is_erased(
+    database: str, store: PostgresStore, tmp_path: Path
+) -> None:
+    """I5, E5: dead letters whose topic nobody can write to; those of others stay, in order."""
+    await publish_version(store, waiting())
+    log = Log()
+    async with open_door(database, "one", (EVENTS, 0), (CONTACTS, 0), folder=tmp_path) as door:
+        for names in ((BOB, ANN, "eve@example.com"), (ANN,)):
+            await door.feed([log.add("go", email=name, occurred_at="never") for name in names])
+        await door.feed([log.add("contact.deleted", topic=CONTACTS, email=ANN)])
+        assert await store.erase_leftover(forget_nothing) is not None
+    rest, none = await store.outgoing("dead-letters", 10)
+    assert [json.loads(one.value)["email"] for one in rest.records] == [BOB, "eve@example.com"]
+    offsets = [dict(one.headers)["waitline-offset"] for one in rest.records]
+    assert (offsets, none.records) == ([b"0", b"2"], [])

@@ -12,9 +12,11 @@ from stream.operator import reason_given, who_operates
 from stream.trouble import FAILED
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from state.reading import StoredRun
+    from state.run import Run
 
 
 def release(
@@ -48,13 +50,15 @@ async def _released(run_ids: list[UUID], why: str | None) -> tuple[list[str], bo
     from handlers.timer import Release
 
     config = access.settings()
-    runs = await _active(run_ids)
-    held = [one.run for one in runs.values() if _is_held(one)]
+    runs, now = await _active(run_ids)
+    held = [one.run for one in runs.values() if _is_held(one, now)]
+    fired = {run.run_id for run in held}
     if why is not None:
         releases = [Release(run.contact_id, run.run_id, who_operates(), why) for run in held]
         async with access.door(config) as processor:
             await processor.apply_releases(releases)
-    fired = {run.run_id for run in held}
+        runs, _ = await _active(run_ids)
+        fired -= {run.run_id for run in held if _stands(run, runs.get(run.run_id))}
     verb = "would fire" if why is None else "fired"
     told = [
         f"{run_id}: {verb}" if run_id in fired else f"{run_id}: {_why_not(runs.get(run_id))}"
@@ -63,18 +67,33 @@ async def _released(run_ids: list[UUID], why: str | None) -> tuple[list[str], bo
     return told, len(fired) == len(set(run_ids))
 
 
-async def _active(run_ids: list[UUID]) -> dict[UUID, StoredRun]:
+async def _active(run_ids: list[UUID]) -> tuple[dict[UUID, StoredRun], datetime]:
+    """Return those of these runs that are active, and the database's clock."""
+    from state.postgres.marks import database_now
     from state.postgres.reading_runs import find_runs
 
     async with access.tables(access.settings()) as session:
         stored = await find_runs(session, run_ids)
-    return {one.run.run_id: one for one in stored if one.run.status == "running"}
+        now = await database_now(session)
+    return {one.run.run_id: one for one in stored if one.run.status == "running"}, now
 
 
-def _is_held(stored: StoredRun) -> bool:
-    """Tell whether lag holds a run's timer, and lag alone (rules W4, T3)."""
-    parked = stored.run.parked
-    return parked is not None and parked.is_held and stored.pausing.mode is None
+def _is_held(stored: StoredRun, now: datetime) -> bool:
+    """Tell whether lag holds a run's timer, and lag alone: a freeze may have moved it (W4, T3)."""
+    from state.pausing import with_freezes
+
+    parked = with_freezes(stored.run, stored.pausing, None).parked
+    if parked is None or parked.due_at is None or stored.pausing.mode is not None:
+        return False
+    return parked.is_held and parked.due_at <= now
+
+
+def _stands(before: Run, after: StoredRun | None) -> bool:
+    """Tell whether a run is parked where it was, because it was paused or merged meanwhile."""
+    if after is None or after.run.parked is None or before.parked is None:
+        return False
+    places = [(one.step_key, one.entered_at) for one in (before.parked, after.run.parked)]
+    return places[0] == places[1]
 
 
 def _why_not(stored: StoredRun | None) -> str:

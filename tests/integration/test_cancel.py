@@ -358,3 +358,28 @@ async def test_a_reason_that_cannot_be_stored_ends_no_run(
     assert (told.code, "give text as UTF-8" in told.err) == (2, True), told
     assert await run_ids(database) == [run_id]
     assert await rows(database, "select target from audit where what ~ '^(run|timer)'") == []
+
+
+async def test_what_a_freeze_has_moved_is_not_said_to_have_fired(
+    database: str, tmp_path: Path
+) -> None:
+    """W4, T3: lag held it when an automation was frozen; by now it is due in an hour."""
+    async with opened(database, tmp_path, waiting()) as (door, log):
+        await door.feed([log.add("go", id="go", email="ann@example.com")])
+        await rows(
+            database,
+            "update runs_active set is_held = true, due_at = clock_timestamp(), "
+            "deadline = clock_timestamp()",
+        )
+        await rows(
+            database,
+            "update automations set freezes = (select json_build_array(json_build_array("
+            "created_at - interval '1 minute', created_at + interval '1 hour')) from runs_active)",
+        )
+        (run_id,) = await run_ids(database)
+        ways = (("--dry-run",), ("--why", "partition 3 was deleted"))
+        told = [await operate(database, "runs", "release", str(run_id), *each) for each in ways]
+    assert {(one.code, one.out) for one in told} == {
+        (1, f"{run_id}: is not held, it stays as it is\n")
+    }
+    assert await run_ids(database) == [run_id]

@@ -14,6 +14,7 @@ from handlers.explaining.hindsight import (
     ended_before_start,
     judged_again,
     met_by_others,
+    resumed_by,
     started_by,
     waits_of,
 )
@@ -75,7 +76,9 @@ def consider(
     """
     found = Considered([], [], [])
     if event.is_erased:
-        found.automations.extend(one for view in runs.values() for one in started_by(event, view))
+        for view in runs.values():
+            found.automations.extend(started_by(event, view))
+            found.waits.extend(resumed_by(event, view))
         return found
     judge = _Judge(event, runs, names, contact)
     for finding in event.findings:

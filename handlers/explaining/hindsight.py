@@ -74,6 +74,20 @@ def started_by(event: EventRow, view: RunView) -> Iterator[Document]:
     }
 
 
+def resumed_by(event: EventRow, view: RunView) -> Iterator[Document]:
+    """Yield the waits that a run says such an event ended."""
+    for wait in waits_of(view):
+        if _is_named_in(wait["resumed_by_event"], event):
+            yield {
+                "run_id": str(view.stored.run.run_id),
+                "step_key": wait["step_key"],
+                "verdict": "resumed",
+                "reason": "the run names it as what ended the wait; why is erased with its person",
+                "values": [],
+                "automation": view.stored.version.name,
+            }
+
+
 def ended_before_start(
     event: EventRow, view: RunView, contact: Mapping[str, object]
 ) -> Iterator[Document]:

@@ -198,7 +198,7 @@ def _erased(story: Story) -> Told:
     if story.traces.events:
         return Told(
             "The event was applied; its person was deleted since, and what it did is erased with "
-            "them, but for the runs that it started.",
+            "them, as far as their runs do not tell it.",
             None,
         )
     return Told(

@@ -212,22 +212,25 @@ def test_what_an_event_did_to_who_is_who_is_told(verdict: str) -> None:
     assert len(found["reason"]) > 20
 
 
-def test_what_an_erased_event_started_is_told_from_its_run() -> None:
+def test_what_an_erased_event_did_is_told_from_its_run() -> None:
     """O3, I5: its findings are gone with its person; that nothing had waited for it is untrue."""
     scene = Scene(WAITING)
     go = row_of(scene.decide(event("go")))
     opened = ahead(minutes=1)
     answer = row_of(scene.at(opened).decide(event("email.opened", opened)))
+    again = ahead(minutes=2)
+    unused = row_of(scene.at(again).decide(event("email.opened", again, id="again")))
     gone = [
         replace(row, resolved=Resolved("email", "erased", "erased"), payload={}, findings=())
-        for row in (go, answer)
+        for row in (go, answer, unused)
     ]
-    started, resumed = (explain(case_of(scene, row)) for row in gone)
+    started, resumed, nothing = (explain(case_of(scene, row)) for row in gone)
     assert started["verdict"] == "started"
     assert only(started["automations"])["run_id"] == str(scene.run.run_id)
     assert "erased with its person" in only(started["automations"])["reason"]
-    assert (resumed["verdict"], resumed["waits"]) == ("erased", [])
-    assert "was deleted since" in resumed["reason"]
+    assert (resumed["verdict"], only(resumed["waits"])["step_key"]) == ("resumed", "opened")
+    assert (nothing["verdict"], nothing["waits"]) == ("erased", [])
+    assert "was deleted since" in nothing["reason"]
 
 
 def test_contact_values_that_were_not_stored_are_marked_as_of_now() -> None:

@@ -117,13 +117,14 @@ async def open_door(
     folder: Path,
     rules: Rules = PLAIN,
     senders: Senders | None = None,
+    sent_at_once: int = 200,
 ) -> AsyncIterator[Door]:
     """Open a worker's door onto a database, owning these partitions; by default it records."""
     store = await PostgresStore.open(database, worker_id=name)
     clock, counters = SystemClock(), Counters()
     processor = Processor(store, rules, clock, counters)
-    limits = RelayLimits(concurrency=200)
     senders = senders or dict.fromkeys(get_args(Channel), Recorder(folder))
+    limits = RelayLimits(concurrency=sent_at_once)
     relay = Relay(store, processor, senders, clock, counters, limits)
     door = Door(store, processor, counters, relay, Wake(store, processor, clock))
     try:

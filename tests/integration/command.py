@@ -54,6 +54,11 @@ async def waitline(environment: Mapping[str, str], *arguments: str, stdin: str =
     return Said(*json.loads(await asyncio.to_thread(_ask, json.dumps(asked))))
 
 
+async def operate(database: str, *arguments: str) -> Said:
+    """Run a command that needs Postgres only."""
+    return await waitline({"DATABASE_URL": database}, *arguments)
+
+
 def _ask(line: str) -> str:
     process = _warm()
     assert process.stdin is not None

@@ -3,11 +3,14 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from state.postgres.store import PostgresStore
 from tests.conftest import CreateTopics
+from tests.integration.doors import CONTACTS, EVENTS, Door, open_door
 from tests.integration.kit import House, a_house
+from tests.stored import connected
 
 
 @pytest.fixture
@@ -24,6 +27,20 @@ async def other(database: str) -> AsyncIterator[PostgresStore]:
     opened = await PostgresStore.open(database, worker_id="two")
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection past the store, with its settings."""
+    async with connected(database) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def door(database: str, tmp_path: Path) -> AsyncIterator[Door]:
+    """A worker's door for events and contacts, which records what it sends."""
+    async with open_door(database, "one", (EVENTS, 0), (CONTACTS, 0), folder=tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -151,6 +152,24 @@ async def counting(store: PostgresStore) -> AsyncIterator[list[int]]:
         yield counts
     finally:
         del store.transaction
+
+
+async def race(
+    left: Door, right: Door, batches: Iterable[tuple[Sequence[Decoded], Sequence[Decoded]]]
+) -> None:
+    """Feed pairs of batches, each to both doors at once; an empty one is passed over."""
+    together = asyncio.Barrier(2)
+
+    async def feed(door: Door, side: Iterable[Sequence[Decoded]]) -> None:
+        for batch in side:
+            await together.wait()
+            if batch:
+                await door.feed(batch)
+
+    lefts, rights = zip(*batches, strict=True)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(feed(left, lefts))
+        group.create_task(feed(right, rights))
 
 
 def chunks(records: Sequence[Decoded], size: int) -> Iterable[Sequence[Decoded]]:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,21 +22,18 @@ from confluent_kafka import OFFSET_BEGINNING, Message, TopicPartition
 
 from handlers.publishing.catalogue import compile_version
 from handlers.publishing.publish import parse_automation
-from handlers.record import run_record
 from state.event import Coordinates
 from state.postgres.automations import Applied, Publication, apply_automations, set_enabled
-from state.postgres.reading import reading
-from state.postgres.reading_runs import find_runs
 from state.postgres.store import PostgresStore
 from stream.clock import SystemClock
 from stream.config import Settings
-from stream.inquiry import view_of
 from stream.kafka import kafka_client_options
 from stream.producer import Publisher
 from stream.service import Worker
 from tests.conftest import CreateTopics
 from tests.integration.drawn import Post
 from tests.integration.processes import NURSERY, WARM_WORKER, Nursery, Process
+from tests.integration.recorded import record_of
 from tests.waiting import until_so
 
 ROOT = Path(__file__).parents[2]
@@ -235,9 +233,7 @@ class House:
         return None if found is None else await self.record(found)
 
     async def record(self, run_id: UUID) -> dict[str, Any]:
-        async with reading(self.database) as session:
-            (stored,) = await find_runs(session, [run_id])
-        return dict(run_record(*view_of(stored)))
+        return await record_of(self.database, run_id)
 
     async def run_when(
         self, event_id: str, condition: Callable[[dict[str, Any]], object], seconds: float = 20.0
@@ -284,6 +280,14 @@ class House:
             return all(at.get(place, 0) >= end for place, end in ends.items())
 
         await until_so(are_applied, seconds)
+
+    async def until_passed(self, instant: datetime) -> None:
+        """Wait until an instant has passed by the database's clock."""
+
+        async def has_passed() -> bool:
+            return await self.store.database_now() > instant
+
+        await until_so(has_passed)
 
     def files(self) -> dict[str, bytes]:
         """Return the recorder's whole files by name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import yaml
 
 from state.postgres.store import PostgresStore
 from tests.integration.command import Said, waitline
-from tests.integration.doors import CONTACTS, EVENTS, Door, Log, open_door
+from tests.integration.doors import CONTACTS, Door, Log
 from tests.integration.drawn import TEMPLATES
 from tests.integration.kit import publish_version
 from tests.stored import rows
@@ -42,12 +42,6 @@ class Desk:
 @pytest.fixture
 def desk(database: str, tmp_path: Path) -> Desk:
     return Desk(database, tmp_path)
-
-
-@pytest.fixture
-async def door(database: str, store: PostgresStore, tmp_path: Path) -> AsyncIterator[Door]:
-    async with open_door(database, "one", (EVENTS, 0), (CONTACTS, 0), folder=tmp_path) as opened:
-        yield opened
 
 
 def changing(name: str = "Changing", start: str = "go", **more: object) -> dict[str, Any]:

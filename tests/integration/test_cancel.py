@@ -13,19 +13,16 @@ from uuid import UUID
 import pytest
 
 from handlers.ending import Cancel
-from handlers.record import run_record
 from state.effect import Effect
-from state.postgres.reading import reading
-from state.postgres.reading_runs import find_runs
 from stream.clock import SystemClock
 from stream.expiry import Expiry
-from stream.inquiry import view_of
 from stream.relay import Relay, RelayLimits
 from stream.senders.sender import Accepted, Outcome
-from tests.integration.command import Said, waitline
+from tests.integration.command import operate
 from tests.integration.doors import EVENTS, PLAIN, Door, Log, open_door
 from tests.integration.drawn import automation, post, waiting
 from tests.integration.kit import House, publish_version
+from tests.integration.recorded import record_of
 from tests.stored import rows
 
 EVENT = (EVENTS, 0)
@@ -58,16 +55,6 @@ async def opened(
         yield door, Log()
 
 
-async def record(database: str, run_id: UUID) -> dict[str, Any]:
-    async with reading(database) as session:
-        (stored,) = await find_runs(session, [run_id])
-    return dict(run_record(*view_of(stored)))
-
-
-async def operate(database: str, *arguments: str) -> Said:
-    return await waitline({"DATABASE_URL": database}, *arguments)
-
-
 async def run_ids(database: str) -> list[UUID]:
     return [one for (one,) in await rows(database, "select run_id from runs_active")]
 
@@ -95,7 +82,7 @@ async def test_a_run_is_cancelled_as_an_operator_would(database: str, tmp_path: 
         shown = await operate(database, "runs", "show", str(run_id))
     assert "an operator cancelled it" in shown.out
     assert "a test order" in shown.out
-    found = await record(database, run_id)
+    found = await record_of(database, run_id)
     assert (found["status"], found["ended_reason"]) == ("cancelled", "cancelled_operator")
     (action,) = found["actions"]
     assert (action["what"], action["before"]["step_key"]) == ("run.cancel", "wait")
@@ -122,7 +109,7 @@ async def test_a_message_that_waits_is_not_sent_after_its_run_was_cancelled(
         assert (await operate(database, "runs", "cancel", str(run_id))).code == 0
         await door.settle()
     assert os.listdir(tmp_path) == []
-    found = await record(database, run_id)
+    found = await record_of(database, run_id)
     (message,) = found["messages"]
     assert (message["status"], message["error"]["code"]) == ("skipped", "cancelled_operator")
     assert [(one["key"], one["status"]) for one in found["steps"]] == [
@@ -149,12 +136,12 @@ async def test_a_cancel_that_loses_to_a_send_in_flight_says_so(
         await sender.asked.wait()
         told = await operate(database, "runs", "cancel", str(run_id))
         assert (told.code, "may still go out" in told.out) == (0, True)
-        (under_way,) = (await record(database, run_id))["messages"]
+        (under_way,) = (await record_of(database, run_id))["messages"]
         assert (under_way["status"], under_way["sent_after_cancel"]) == ("sending", False)
         sender.may_answer.set()
         assert await sweep == 1
         await door.settle()
-    found = await record(database, run_id)
+    found = await record_of(database, run_id)
     assert (found["status"], len(sender.sent)) == ("cancelled", 1)
     (message,) = found["messages"]
     assert (message["status"], message["sent_after_cancel"]) == ("sent", True)
@@ -188,7 +175,7 @@ async def test_a_cancel_that_races_with_a_resume_has_one_outcome(
     assert set(reasons) <= {"completed_no_branch", "cancelled_operator"}
     assert len(await audited(database)) == reasons.count("cancelled_operator")
     for run_id, reason in ended:
-        (wait,) = (await record(database, run_id))["waits"]
+        (wait,) = (await record_of(database, run_id))["waits"]
         expected = "received" if reason == "completed_no_branch" else "cancelled"
         assert wait["status"] == expected
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from state.effect import Standing
 from state.postgres.audience_changes import create_topic
 from state.postgres.store import PostgresStore
-from tests.integration.doors import CONTACTS, EVENTS, Door, Log, open_door
+from tests.integration.doors import CONTACTS, Door, Log
 from tests.integration.drawn import TEMPLATES
 from tests.integration.kit import publish_version
 from tests.stored import rows
@@ -30,12 +27,6 @@ def sending(name: str = "Sending", **config: object) -> dict[str, Any]:
     ]
     ways = [{"from": "start", "to": "mail"}, {"from": "mail", "to": "end"}]
     return {"name": name, "steps": steps, "connections": ways, "templates": TEMPLATES}
-
-
-@pytest.fixture
-async def door(database: str, tmp_path: Path) -> AsyncIterator[Door]:
-    async with open_door(database, "one", (EVENTS, 0), (CONTACTS, 0), folder=tmp_path) as opened:
-        yield opened
 
 
 async def ordered(door: Door, log: Log, **said: object) -> None:

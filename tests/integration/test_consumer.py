@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,13 +14,6 @@ from tests.conftest import CreateTopics
 from tests.logs import delete_records, produce
 from tests.members import Worker, holds_some, running, settings_for, states
 from tests.waiting import until, until_so
-
-
-@pytest.fixture
-async def store(database: str) -> AsyncIterator[PostgresStore]:
-    opened = await PostgresStore.open(database, worker_id="test")
-    yield opened
-    await opened.close()
 
 
 async def test_it_begins_where_postgres_says_whatever_kafka_says(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import pytest
@@ -26,13 +26,6 @@ from tests.conftest import CreateTopics
 from tests.logs import batch_of, create_topic, produce, produce_batch
 from tests.members import Worker, holds_some, running, settings_for, states
 from tests.waiting import until
-
-
-@pytest.fixture
-async def store(database: str) -> AsyncIterator[PostgresStore]:
-    opened = await PostgresStore.open(database, worker_id="test")
-    yield opened
-    await opened.close()
 
 
 async def test_it_survives_a_broker_that_is_killed(

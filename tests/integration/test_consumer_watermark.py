@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import cast
 
@@ -16,13 +15,6 @@ from tests.conftest import CreateTopics
 from tests.logs import add_partitions, produce, transact
 from tests.members import Worker, holds_some, running, settings_for, states
 from tests.waiting import until, until_so
-
-
-@pytest.fixture
-async def store(database: str) -> AsyncIterator[PostgresStore]:
-    opened = await PostgresStore.open(database, worker_id="test")
-    yield opened
-    await opened.close()
 
 
 async def test_low_moves_only_by_what_is_committed(

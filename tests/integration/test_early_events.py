@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -14,18 +13,16 @@ import pytest
 
 from state.event import Decoded
 from state.postgres.store import PostgresStore
-from tests.integration.doors import EVENTS, Door, Log, open_door, waits_in
+from tests.integration.doors import EVENTS, Log, open_door, race, waits_in
 from tests.integration.drawn import post, waiting
 from tests.integration.kit import House, publish_version
+from tests.integration.told import is_done
+from tests.stored import rows
 from tests.waiting import until_so
 
 PAIRS = 3000
 ROUND = 150
 BATCH = 10
-
-
-def is_done(run: dict[str, Any]) -> bool:
-    return bool(run["status"] != "running")
 
 
 async def moments(house: House) -> tuple[str, str]:
@@ -150,15 +147,12 @@ async def test_no_wake_up_is_lost_among_3000_concurrent_pairs(
             if at % (2 * ROUND):  # new people meet by the claim of their name, known by their lock
                 await left.feed([too_early(log, person) for person in people])
             batches = [pairs(log, people[i : i + BATCH], chance) for i in range(0, ROUND, BATCH)]
-            together = asyncio.Barrier(2)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(feed_all(left, [one for one, _ in batches], together))
-                group.create_task(feed_all(right, [one for _, one in batches], together))
+            await race(left, right, batches)
         met = left.counters.value("turns_moved") + right.counters.value("turns_moved")
 
     assert met > 0, "nobody met anybody: this shows nothing"
-    assert await store_rows(store, "select count(*) from runs_active") == [(0,)]
-    done = await store_rows(store, "select doc -> 'trigger' ->> 'id', past from runs_done")
+    assert await rows(database, "select count(*) from runs_active") == [(0,)]
+    done = await rows(database, "select doc -> 'trigger' ->> 'id', past from runs_done")
     assert len(done) == PAIRS
     ways: Counter[str] = Counter()
     for trigger, past in done:
@@ -199,15 +193,3 @@ def too_early(log: Log, person: int) -> Decoded:
 
 def name(person: int) -> str:
     return f"person-{person}@example.com"
-
-
-async def feed_all(door: Door, batches: Sequence[list[Decoded]], together: asyncio.Barrier) -> None:
-    for batch in batches:
-        await together.wait()
-        if batch:
-            await door.feed(batch)
-
-
-async def store_rows(store: PostgresStore, sql: str) -> list[tuple[Any, ...]]:
-    async with store.session() as session:
-        return [tuple(row) for row in await session.rows(sql)]

@@ -15,7 +15,7 @@ from state.postgres.store import PostgresStore
 from stream.clock import SystemClock
 from stream.relay import Relay, RelayLimits
 from stream.senders.sender import Declined, Outcome
-from tests.integration.command import waitline
+from tests.integration.command import operate
 from tests.integration.doors import CONTACTS, EVENTS, Log, open_door
 from tests.integration.drawn import automation, waiting
 from tests.integration.kit import publish_version
@@ -41,7 +41,7 @@ async def test_a_merge_that_was_undone_forgets_whoever_is_deleted(
         await door.feed([log.add("contact.identified", topic=CONTACTS, **both)])
         ((merge_id,),) = await rows(database, "select merge_id from merges")
         undo = ("contacts", "unmerge", str(merge_id), "--why", "two people")
-        assert (await waitline({"DATABASE_URL": database}, *undo)).code == 0
+        assert (await operate(database, *undo)).code == 0
         await door.feed([log.add("contact.deleted", topic=CONTACTS, anonymous_id=COOKIE)])
     assert await rows(database, "select undo from merges") == [(None,)]
 

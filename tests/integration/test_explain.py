@@ -11,6 +11,7 @@ import pytest
 from handlers.explaining.explain import explain
 from state.event import Coordinates
 from stream.inquiry import investigate
+from tests.explaining import only
 from tests.integration.drawn import Post, automation, post, waiting
 from tests.integration.kit import House
 
@@ -34,11 +35,6 @@ async def applied(house: House, *posts: Post) -> list[Coordinates]:
 
 def ago(**span: float) -> str:
     return (datetime.now(UTC) - timedelta(**span)).isoformat()
-
-
-def only(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    (entry,) = entries
-    return entry
 
 
 async def test_what_an_event_did(house: House) -> None:

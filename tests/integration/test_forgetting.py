@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -23,7 +22,7 @@ from tests.integration.kept import (
 )
 from tests.integration.kit import publish_version
 from tests.integration.test_plans import ID, ONE_ID, call, complaints, fill, plan, prepare
-from tests.stored import connected, email, new_contact, rows
+from tests.stored import email, new_contact, rows
 
 QUARANTINE = """
 insert into quarantine (topic, partition, "offset", stream_epoch, recorded_at, quarantined_at,
@@ -52,12 +51,6 @@ DATED = {
     "identity_notes": NOTES,
     "name_counts": NAMES,
 }
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    async with connected(database) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("count", [8, 12_000])

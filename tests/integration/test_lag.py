@@ -17,17 +17,10 @@ from stream.service import Worker
 from tests.integration.command import waitline
 from tests.integration.drawn import post, waiting
 from tests.integration.kit import House
+from tests.integration.told import is_done, is_waiting
 from tests.waiting import until, until_so
 
 PEOPLE = 200
-
-
-def is_done(run: dict[str, Any]) -> bool:
-    return bool(run["status"] != "running")
-
-
-def is_waiting(run: dict[str, Any]) -> bool:
-    return bool(run["activity"] == "waiting")
 
 
 def is_held(run: dict[str, Any]) -> bool:
@@ -42,15 +35,6 @@ async def outcomes(house: House) -> dict[str, int]:
         " from runs_done group by 1"
     )
     return dict(rows)
-
-
-async def until_passed(house: House, deadline: datetime) -> None:
-    """Wait until an instant has passed by the database's clock."""
-
-    async def has_passed() -> bool:
-        return await house.store.database_now() > deadline
-
-    await until_so(has_passed)
 
 
 async def test_answers_in_the_backlog_of_a_stopped_consumer_beat_their_timeouts(
@@ -70,7 +54,7 @@ async def test_answers_in_the_backlog_of_a_stopped_consumer_beat_their_timeouts(
     first = await house.value("select min(deadline) from runs_active")
     said_by = await house.store.database_now()
     assert said_by < first, "this machine is too slow for the test's deadline"
-    await until_passed(house, await house.value("select max(deadline) from runs_active"))
+    await house.until_passed(await house.value("select max(deadline) from runs_active"))
     async with house.worker(WAITLINE_BATCH_MAX=100) as worker:
         await house.until_count("runs_done", PEOPLE)
         assert worker.counters.value("timers_fired_under_lag") == 0
@@ -91,7 +75,7 @@ async def test_a_partition_that_another_member_holds_holds_all_timeouts(house: H
             for n in range(2):
                 await house.run_when(f"go-{n}", is_held)
             deadline = datetime.fromisoformat(waits[1]["waits"][0]["deadline"])
-            await until_passed(house, deadline + timedelta(seconds=2))
+            await house.until_passed(deadline + timedelta(seconds=2))
             assert await house.count("runs_done") == 0
             (first, _) = await house.waitline("waits")
             assert first["held_for_lag"]
@@ -115,7 +99,7 @@ async def test_a_partition_nobody_ever_consumed_holds_all_timeouts(narrow_house:
         await house.publish(post("go", id="go", email="ann@example.com"))
         held = await house.run_when("go", is_held)
         deadline = datetime.fromisoformat(held["waits"][0]["deadline"])
-        await until_passed(house, deadline + timedelta(seconds=3))
+        await house.until_passed(deadline + timedelta(seconds=3))
         assert not is_done(await house.run("go") or {})
         await house.connection.execute("delete from partitions where partition = 99")
         done = await house.run_when("go", is_done)
@@ -211,7 +195,7 @@ async def test_a_batch_that_cannot_be_stored_holds_timeouts_of_everybody(house: 
                 )
                 (place,) = await house.publish(post("answer", id="a", email="p0@example.com"))
                 deadline = datetime.fromisoformat(parked[1]["waits"][0]["deadline"])
-                await until_passed(house, deadline + timedelta(seconds=1))
+                await house.until_passed(deadline + timedelta(seconds=1))
                 assert await house.count("runs_done") == 0
         finally:
             await holder.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from state.event import Decoded
 from state.postgres.store import PostgresStore
-from tests.integration.doors import CONTACTS, EVENTS, Door, Log, open_door, waits_in
+from tests.integration.doors import CONTACTS, EVENTS, Log, open_door, race, waits_in
 from tests.integration.drawn import waiting
 from tests.integration.kit import publish_version
 from tests.stored import rows
@@ -39,10 +38,7 @@ async def test_a_merge_loses_no_wake_up_while_two_workers_hold_events_of_both(
             people = range(at, at + ROUND)
             await left.feed([one for person in people for one in known(log, person)])
             batches = [raced(log, people[i : i + BATCH], chance) for i in range(0, ROUND, BATCH)]
-            together = asyncio.Barrier(2)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(feed_all(left, [one for one, _ in batches], together))
-                group.create_task(feed_all(right, [one for _, one in batches], together))
+            await race(left, right, batches)
         met = left.counters.value("turns_moved") + right.counters.value("turns_moved")
 
     assert met > 0, "nobody met anybody: this shows nothing"
@@ -115,9 +111,3 @@ def email(person: int) -> dict[str, str]:
 
 def cookie(person: int) -> dict[str, str]:
     return {"anonymous_id": f"cookie-{person}"}
-
-
-async def feed_all(door: Door, batches: Sequence[list[Decoded]], together: asyncio.Barrier) -> None:
-    for batch in batches:
-        await together.wait()
-        await door.feed(batch)

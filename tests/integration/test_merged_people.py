@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from state.contact import contact_uuid
-from tests.integration.command import Said, waitline
+from tests.integration.command import operate
 from tests.integration.doors import CONTACTS, EVENTS, Door, Log, open_door
 from tests.integration.drawn import waiting
 from tests.integration.kit import publish_version
@@ -28,10 +28,6 @@ async def opened(database: str, folder: Path, **drawn: object) -> AsyncIterator[
         yield door, Log()
 
 
-async def operate(database: str, *arguments: str) -> Said:
-    return await waitline({"DATABASE_URL": database}, *arguments)
-
-
 async def met(door: Door, log: Log, event_id: str = "met") -> None:
     """Let an event name the visitor and the customer: they are one."""
     both = BY_COOKIE | BY_EMAIL
@@ -44,18 +40,24 @@ async def public_id(database: str, value: str) -> str:
     return str(contact_uuid(number))
 
 
+async def merged_with_runs(database: str, door: Door, log: Log) -> tuple[str, str]:
+    """Merge a visitor whose run is done into a customer whose run waits; return both ids."""
+    await door.feed([log.add("go", id="go-1", **BY_COOKIE)])
+    await door.feed([log.add("answer", id="answer-1", **BY_COOKIE)])
+    await door.feed([log.add("go", id="go-2", **BY_EMAIL)])
+    gone = await public_id(database, "cookie-1")
+    kept = await public_id(database, "ann@example.com")
+    await met(door, log)
+    return gone, kept
+
+
 # --- reading through the merge set ----------------------------------------------------------------
 
 
 async def test_a_merged_contact_is_shown_with_all_it_was(database: str, tmp_path: Path) -> None:
     """I3: runs that ended under the other number too, by either identifier and either id."""
     async with opened(database, tmp_path) as (door, log):
-        await door.feed([log.add("go", id="go-1", **BY_COOKIE)])
-        await door.feed([log.add("answer", id="answer-1", **BY_COOKIE)])
-        await door.feed([log.add("go", id="go-2", **BY_EMAIL)])
-        gone = await public_id(database, "cookie-1")
-        kept = await public_id(database, "ann@example.com")
-        await met(door, log)
+        gone, kept = await merged_with_runs(database, door, log)
     asked = (EMAIL, COOKIE, f"contact_id:{kept}", f"contact_id:{gone}")
     shown = [(await operate(database, "contacts", "show", one, "--json")).document for one in asked]
     assert [one == shown[0] for one in shown] == [True] * 4
@@ -72,12 +74,7 @@ async def test_a_finished_run_says_who_its_contact_has_become(
 ) -> None:
     """I3: the record keeps the number it ended under; a person is told whose it is now."""
     async with opened(database, tmp_path) as (door, log):
-        await door.feed([log.add("go", id="go-1", **BY_COOKIE)])
-        await door.feed([log.add("answer", id="answer-1", **BY_COOKIE)])
-        await door.feed([log.add("go", id="go-2", **BY_EMAIL)])
-        gone = await public_id(database, "cookie-1")
-        kept = await public_id(database, "ann@example.com")
-        await met(door, log)
+        gone, kept = await merged_with_runs(database, door, log)
     ((run_id,),) = await rows(database, "select run_id from runs_done")
     shown = await operate(database, "runs", "show", str(run_id), "--json")
     assert shown.document["contact_id"] == gone

@@ -10,7 +10,7 @@ from state.moment import moment
 from tests.integration.command import waitline
 from tests.integration.drawn import automation, post, waiting
 from tests.integration.kit import House
-from tests.waiting import until_so
+from tests.integration.told import is_done, is_waiting
 
 NAME = "Answers"
 
@@ -38,21 +38,6 @@ def answers(timeout: str) -> dict[str, Any]:
     }
 
 
-def is_waiting(run: dict[str, Any]) -> bool:
-    return bool(run["activity"] == "waiting")
-
-
-def is_done(run: dict[str, Any]) -> bool:
-    return bool(run["status"] != "running")
-
-
-async def until_passed(house: House, instant: datetime) -> None:
-    async def has_passed() -> bool:
-        return await house.store.database_now() > instant
-
-    await until_so(has_passed)
-
-
 async def started(house: House, *names: str) -> dict[str, dict[str, Any]]:
     """Start a run of each name and wait until it waits."""
     await house.publish(*(post("go", id=name, email=f"{name}@x.io") for name in names))
@@ -77,7 +62,7 @@ async def test_what_a_release_says_that_it_would_do_is_what_it_does(house: House
             post("go", id="new", email="new@x.io"),
         )
         await house.until_applied(places)
-        await until_passed(house, max(map(deadline_of, runs.values())) + timedelta(seconds=1))
+        await house.until_passed(max(map(deadline_of, runs.values())) + timedelta(seconds=1))
         places = await house.publish(post("answer", id="l-1", email="late@x.io"))
         await house.until_applied(places)
 
@@ -151,7 +136,7 @@ async def test_a_freeze_across_a_deadline_moves_it_by_the_time_it_lasts(house: H
         said = await waitline(house.environment, "automations", "freeze", NAME)
         assert "is frozen" in said.out
         drawn = max(map(deadline_of, runs.values()))
-        await until_passed(house, drawn + timedelta(seconds=1))
+        await house.until_passed(drawn + timedelta(seconds=1))
         places = await house.publish(post("answer", id="a-1", email="answered@x.io"))
         await house.until_applied(places)
         preview = await house.waitline("automations", "release", NAME, "--dry-run")
@@ -180,7 +165,7 @@ async def test_another_automation_goes_on_beside_one_that_is_held(house: House) 
         await house.publish(post("other", id="theirs", email="theirs@x.io"))
         done = await house.run_when("theirs", is_done)
         assert done["waits"][0]["status"] == "timed_out"
-        await until_passed(house, deadline_of(ours))
+        await house.until_passed(deadline_of(ours))
         await house.publish(post("other", id="more", email="theirs@x.io"))
         await house.run_when("more", is_done)
         assert await house.run("ours") == ours | {"held": "hold", "paused_since": ANY}

@@ -8,20 +8,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import confluent_kafka
 import pytest
 from confluent_kafka import Message, TopicPartition
 
-from handlers.record import run_record
 from state.event import RAW_MAX, Coordinates
-from state.postgres.reading import reading
-from state.postgres.reading_runs import find_runs
-from stream.inquiry import view_of
 from tests.integration.command import waitline
 from tests.integration.drawn import Post, post, waiting
 from tests.integration.kit import House
+from tests.integration.recorded import records_of
 from tests.poison.shape import FINE, TOMBSTONE, Shape
 from tests.poison.shapes import CONTACTS, EVENTS
 
@@ -80,15 +77,6 @@ def produce(servers: str, topic: str, triples: Sequence[Sequence[Post]]) -> list
     return places
 
 
-async def records(house: House) -> dict[str, dict[str, Any]]:
-    """Return every run's record by the id of its trigger."""
-    ids = await house.rows("select run_id from runs_active union all select run_id from runs_done")
-    async with reading(house.database) as session:
-        stored = await find_runs(session, [run_id for (run_id,) in ids])
-    told = [run_record(*view_of(one)) for one in stored]
-    return {str(one["trigger_event"]["id"]): dict(one) for one in told}
-
-
 def end_of(servers: str, at: Coordinates) -> int:
     consumer = confluent_kafka.Consumer({"bootstrap.servers": servers, "group.id": "none"})
     try:
@@ -126,7 +114,7 @@ async def test_poison_costs_itself_and_nothing_else(
 
 async def assert_neighbours_met(house: House, count: int) -> None:
     """Every healthy trigger started a run, and the event after the poison resumed it."""
-    runs = await records(house)
+    runs = await records_of(house.database)
     assert runs.keys() == {f"start-{number}" for number in range(count)}
     for number in range(count):
         run = runs[f"start-{number}"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -39,12 +38,6 @@ WEEK = timedelta(days=7)
 LEAVES = (
     "select relname::text from pg_class where relname ~ '^(dropped_)?(events|runs_done)_[0-9]+$'"
 )
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    async with connected(database) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -12,21 +12,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from handlers.record import run_record
 from handlers.retry import Retry
 from state.effect import Effect
 from state.postgres.housekeeping import retire_versions
-from state.postgres.reading import reading
-from state.postgres.reading_runs import find_runs
 from state.postgres.store import PostgresStore
 from stream.clock import SystemClock
-from stream.inquiry import view_of
 from stream.relay import Relay, RelayLimits
 from stream.senders.sender import Accepted, Declined, NotNow, Outcome
-from tests.integration.command import Said, waitline
+from tests.integration.command import operate
 from tests.integration.doors import EVENTS, Door, Log, open_door
 from tests.integration.drawn import automation
 from tests.integration.kit import publish_version
+from tests.integration.recorded import record_of
 from tests.stored import connected, rows, until_blocked
 
 EVENT = (EVENTS, 0)
@@ -71,16 +68,6 @@ def quick(name: str = "Quick") -> dict[str, Any]:
     return drawn | {"connections": [{"from": a, "to": b} for a, b in pairwise(keys)]}
 
 
-async def record(database: str, run_id: UUID | str) -> dict[str, Any]:
-    async with reading(database) as session:
-        (stored,) = await find_runs(session, [UUID(str(run_id))])
-    return dict(run_record(*view_of(stored)))
-
-
-async def operate(database: str, *arguments: str) -> Said:
-    return await waitline({"DATABASE_URL": database}, *arguments)
-
-
 async def failed_run(database: str) -> UUID:
     ((run_id,),) = await rows(database, "select run_id from runs_done where status = 'failed'")
     assert isinstance(run_id, UUID)
@@ -112,7 +99,7 @@ async def test_who_has_fulfilled_an_exit_rule_since_gets_nothing_from_a_retry(
         assert (told.code, "which an exit rule ended at once" in told.out) == (0, True)
         await swept(relay)
     assert len(provider.attempts) == 2
-    new = await record(database, (await record(database, old_id))["retried_as"])
+    new = await record_of(database, (await record_of(database, old_id))["retried_as"])
     assert (new["ended_reason"], new["ended_by"]["id"]) == ("exited_before_start", "e2")
 
 
@@ -125,7 +112,7 @@ async def test_a_send_that_failed_is_sent_by_a_retry_under_the_same_key(
         await door.feed([log.add("order.completed", id="e1", email="ann@example.com")])
         await swept(relay)
         old_id = await failed_run(database)
-        old = await record(database, old_id)
+        old = await record_of(database, old_id)
         retry = ("runs", "retry", str(old_id))
         dry = await operate(database, *retry, "--dry-run")
         assert dry.code == 0
@@ -138,7 +125,7 @@ async def test_a_send_that_failed_is_sent_by_a_retry_under_the_same_key(
         assert str(new_id) in told.out
         assert str(new_id) in dry.out
         await swept(relay)
-    new = await record(database, new_id)
+    new = await record_of(database, new_id)
     assert (new["status"], new["retried_from"]) == ("completed", str(old_id))
     every = [("start", "completed"), ("receipt", "completed"), ("nudge", "completed")]
     assert statuses(new, "steps") == [*every, ("thanks", "completed")]
@@ -146,7 +133,7 @@ async def test_a_send_that_failed_is_sent_by_a_retry_under_the_same_key(
     sent = [("receipt", "sent"), ("nudge", "sent"), ("thanks", "sent")]
     assert statuses(new, "messages") == sent
     assert new["trigger_event"] == old["trigger_event"]
-    after = await record(database, old_id)
+    after = await record_of(database, old_id)
     assert after["retried_as"] == str(new_id)
     assert statuses(after, "messages") == [("receipt", "sent"), ("nudge", "failed")]
     assert {one["id"] for one in after["messages"]} == {one["id"] for one in old["messages"]}

@@ -14,15 +14,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from handlers.record import run_record
 from state.postgres import migrate as migrating
 from state.postgres.leaves import ensure_partitions
 from state.postgres.migrate import known_migrations, migrate, pending
-from state.postgres.reading import reading
-from state.postgres.reading_runs import find_runs
-from stream.inquiry import view_of
 from tests.integration.command import waitline
 from tests.integration.doors import CONTACTS, EVENTS, Door, Log, open_door
+from tests.integration.recorded import records_of
 from tests.stored import connected, rows
 
 FIRST, *LATER = known_migrations()
@@ -92,12 +89,10 @@ async def load(
         await connection.execute("select setval($1::text::regclass, $2)", sequence, last)
 
 
-async def records_of(dsn: str) -> dict[str, Record]:
-    ids = await rows(dsn, "select run_id from runs_active union all select run_id from runs_done")
-    async with reading(dsn) as session:
-        stored = await find_runs(session, [run_id for (run_id,) in ids])
-    found = [json.loads(json.dumps(run_record(*view_of(each)))) for each in stored]
-    return {each["trigger_event"]["id"]: each for each in found}
+async def written_records(dsn: str) -> dict[str, Record]:
+    """Return every run's record by its trigger, as JSON has it."""
+    found: dict[str, Record] = json.loads(json.dumps(await records_of(dsn)))
+    return found
 
 
 def assert_holds(now: object, before: object, where: str) -> None:
@@ -133,7 +128,7 @@ async def test_runs_of_the_first_schema_are_shown_as_they_were(old: Old) -> None
         both = [group.create_task(migrate(old.dsn)) for _ in range(2)]
     assert sorted(name for one in both for name in one.result()) == [each.name for each in LATER]
     assert await migrate(old.dsn) == []
-    now = await records_of(old.dsn)
+    now = await written_records(old.dsn)
     assert now.keys() == old.records.keys()
     for trigger, record in old.records.items():
         assert_holds(now[trigger], record, trigger)
@@ -159,7 +154,7 @@ async def test_runs_of_the_first_schema_go_on(old: Old, tmp_path: Path) -> None:
         await door.settle()
         await door.feed([log.add("email.opened", id="bob-open", email="bob@example.com")])
         await door.settle()
-    now = await records_of(old.dsn)
+    now = await written_records(old.dsn)
     ended = {trigger: (run["activity"], run["ended_reason"]) for trigger, run in now.items()}
     assert ended == {
         "ann-order": (None, "completed_end"),
@@ -195,7 +190,7 @@ async def test_people_of_the_first_schema_may_turn_out_to_be_one(old: Old, tmp_p
         await door.settle()
     numbers = "select distinct contact_id from identifiers where value = any($1)"
     assert len(await rows(old.dsn, numbers, ["bob@example.com", "fay@example.com", "a-1"])) == 1
-    now = await records_of(old.dsn)
+    now = await written_records(old.dsn)
     assert now["bob-order"]["contact_id"] == now["link"]["contact_id"]
 
 

@@ -23,6 +23,10 @@ def is_waiting(run: Record) -> bool:
     return bool(run["activity"] == "waiting")
 
 
+def is_done(run: Record) -> bool:
+    return bool(run["status"] != "running")
+
+
 def is_completed(run: Record) -> bool:
     return bool(run["status"] == "completed")
 

@@ -6,7 +6,6 @@ from typing import get_args
 
 import pytest
 
-from handlers import advance
 from handlers.abandon import Abandon
 from handlers.decide import decide
 from handlers.decision import Sleep
@@ -208,15 +207,9 @@ def test_a_faulty_walk_leaves_nothing_behind_it(monkeypatch):
     assert changes.profiles == {}
 
 
-def test_what_a_faulty_walk_would_have_sent_is_not_sent(monkeypatch):
+@pytest.mark.usefixtures("faulty_parking")
+def test_what_a_faulty_walk_would_have_sent_is_not_sent():
     """E5, F2: a run that ends with `engine_error` leaves no effect of the same turn behind."""
-    real = advance._Walk._park
-
-    def fault(walk, parked):
-        real(walk, parked)
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(advance._Walk, "_park", fault)
     scene = Scene(line(push("p")))
     changes = scene.decide(event("go"))
     assert (changes.effects, scene.run.reason) == ([], "engine_error")

@@ -4,7 +4,6 @@ from uuid import UUID
 
 import pytest
 
-from handlers import advance
 from handlers.decision import Fail
 from state.audience import Audiences, Segment, Topic
 from tests.kit import (
@@ -172,15 +171,9 @@ def test_of_two_runs_of_one_turn_that_differ_about_consent_the_stricter_counts()
         assert [one.is_subscribed for one in here.tables.choices.values()] == [False]
 
 
-def test_what_a_faulty_walk_would_have_joined_is_not_joined(monkeypatch):
+@pytest.mark.usefixtures("faulty_parking")
+def test_what_a_faulty_walk_would_have_joined_is_not_joined():
     """E5, F2, S6: a run that ends with `engine_error` leaves no membership, choice or event."""
-    real = advance._Walk._park
-
-    def fault(walk, parked):
-        real(walk, parked)
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(advance._Walk, "_park", fault)
     here = scene(add(emit=True), choose("opt_out", emit=True), push("p"))
     changes = here.decide(event("go"))
     assert here.run.reason == "engine_error"

@@ -144,9 +144,14 @@ def test_servers_named_in_the_environment_are_used_as_they_are(
 
 # --- nothing is left ----------------------------------------------------------
 
+# A shell ignores SIGINT for what it starts in the background, nohup ignores SIGHUP, and children
+# inherit that; but these are to be ended.
 PROGRAM = """
-import time
+import signal, time
 from deploy.local.stack import LocalStack
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 print("starting", flush=True)
 with LocalStack(kafka={kafka}) as stack:

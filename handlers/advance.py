@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
@@ -31,6 +31,7 @@ from handlers.waits import Match, arms_of, floor_of, look_back, meet, scope_of
 from handlers.world import World
 from state.automation import DEFAULT_BRANCH, STEPS_MAX, Step, Version
 from state.contact import Stamp
+from state.copying import replace
 from state.effect import Effect, effect_id_of, effect_key
 from state.history import StepEnd, WaitEnd, step_entry, wait_entry
 from state.run import (
@@ -234,10 +235,7 @@ class _Walk:
             contact=self.world.contact(run.contact_id),
             scope=scope_of(self.world, run, run.trigger.payload),
             now=self.world.now,
-            run_id=run.run_id,
-            effect_key=self._effect_key(),
-            occurrence=run.occurrence,
-            started_from=run.trigger.v,
+            run=run,
             previous_at=previous_at,
             audiences=self.world.catalogue.audiences,
         )

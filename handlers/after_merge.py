@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from handlers.advance import end_early, resume_closed
@@ -16,6 +15,7 @@ from handlers.sighting import Sighting
 from handlers.waits import look_back, names_of, needs_of
 from handlers.world import World
 from state.contact import Contact
+from state.copying import replace
 from state.merge import Merge, merge_id_of
 from state.run import Run, Waiting
 from state.turn import Need

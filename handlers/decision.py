@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
 
 from handlers.evaluate import Scope
 from state.audience import Audiences
 from state.automation import DEFAULT_BRANCH, Step, Version
 from state.contact import Contact
-from state.effect import Category, Channel, Settlement
+from state.effect import Category, Channel, Settlement, effect_key
+from state.run import Run
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A step's turn in a run: everything it may know, the instant `now` included.
 
-    In `scope`, `event` is the trigger's payload. `started_from` is the trigger event's V,
-    `previous_at` since when the run stood at the step before: the trigger's V, if it was that.
-    `effect_key` names what this step sends, if it sends (rule F2).
+    In `scope`, `event` is the trigger's payload. `previous_at` is since when the run stood at the
+    step before: the trigger's V, if it was that.
     """
 
     step: Step
@@ -28,12 +27,20 @@ class Turn:
     contact: Contact
     scope: Scope
     now: datetime
-    run_id: UUID
-    effect_key: str
-    occurrence: int
-    started_from: datetime
+    run: Run
     previous_at: datetime
     audiences: Audiences = field(default_factory=Audiences)
+
+    @property
+    def started_from(self) -> datetime:
+        """Return the V of the run's trigger."""
+        return self.run.trigger.v
+
+    @property
+    def effect_key(self) -> str:
+        """Return the key of what this step sends, if it sends (rule F2)."""
+        run = self.run
+        return effect_key(run.automation_id, run.trigger.key, self.step.key, run.occurrence)
 
 
 @dataclass(frozen=True, slots=True)

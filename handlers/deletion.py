@@ -58,9 +58,10 @@ def is_dropped_as_erased(sighting: Sighting) -> bool:
     address counts, whoever has it next: suppression survives.
     """
     world, event = sighting.world, sighting.event
-    naming = [name for name in event.identifiers if not is_blocked(name.value)]
-    if is_deletion(event) or not any(_is_erased(sighting, name) for name in naming):
+    erased = [name for name in event.identifiers if _is_erased(sighting, name)]
+    if not erased or is_deletion(event) or all(is_blocked(name.value) for name in erased):
         return False
+    naming = [name for name in event.identifiers if not is_blocked(name.value)]
     is_somebody = event.is_contact_event or event.name in world.catalogue.interest_since
     if not is_somebody and all(world.people.owner_of(name) is None for name in naming):
         return False

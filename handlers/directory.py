@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from handlers.audience import note_audiences
 from state.contact import Contact, Link, Profile, in_order
+from state.copying import replace
 from state.event import Event, Identifier
 from state.turn import Changes, Claim, Snapshot
 
@@ -182,8 +183,10 @@ class Directory:
         if identifier.kind == "contact_id":
             return self.contact(owner).deleted_at
         links = self.snapshot.contacts[owner].links
-        held = (link.erased_before for link in links if link.identifier == identifier)
-        return next(held, None)
+        for link in links:
+            if link.identifier == identifier:
+                return link.erased_before
+        return None
 
     def is_erased(self, identifier: Identifier, v: datetime, *, through: bool = False) -> bool:
         """Tell whether a V lies before the deletion of whom this named, or `through` at it."""

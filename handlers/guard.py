@@ -5,13 +5,15 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from handlers.advance import end_by_engine_error
 from handlers.directory import NeedsContacts
 from handlers.world import NeedsLookBack, World
 from state.run import Run
 from state.turn import Fault
+
+#: The books that a run's walk may write into.
+_WRITTEN_BY_RUNS = ("effects", "closed_waits", "receipts", "emitted")
 
 
 @contextmanager
@@ -37,14 +39,7 @@ def _remembering(world: World, contact_id: int) -> Callable[[], None]:
     """Return what puts back everything that one run's walk may write besides the run itself."""
     changes = world.changes
     contact, profile = world.contact(contact_id), changes.profiles.get(contact_id)
-    lists: tuple[list[Any], ...] = (
-        changes.effects,
-        changes.closed_waits,
-        changes.receipts,
-        changes.emitted,
-        world.to_delete,
-    )
-    counts = [len(written) for written in lists]
+    sizes, to_delete = changes.sizes(), len(world.to_delete)
     closed = list(world.closed_waits(contact_id))
 
     def undo() -> None:
@@ -52,8 +47,9 @@ def _remembering(world: World, contact_id: int) -> Callable[[], None]:
         changes.profiles.pop(contact_id, None)
         if profile is not None:
             changes.profiles[contact_id] = profile
-        for written, count in zip(lists, counts, strict=True):
-            del written[count:]
+        for name in _WRITTEN_BY_RUNS:
+            changes.cut(name, sizes)
+        del world.to_delete[to_delete:]
         world.closed[contact_id] = closed
 
     return undo

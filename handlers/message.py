@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pydantic import PlainValidator
@@ -11,6 +11,7 @@ from pydantic import PlainValidator
 from handlers.decision import Cause, Fail, GoTo, Outcome, Settled, Turn
 from handlers.evaluate import ABSENT, resolve, substitute
 from handlers.step import StepConfig, unexpected
+from state.copying import replace
 from state.effect import Category, Channel
 from state.name import parse_name
 from state.path import parse_values

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from handlers.decision import ProfileChange
@@ -12,6 +11,7 @@ from handlers.intake import merged_from
 from handlers.sighting import Sighting
 from handlers.world import World
 from state.contact import Stamp
+from state.copying import replace
 from state.event import Coordinates, Event, Identifier
 
 _SET_KINDS = ("external_id", "email", "phone")

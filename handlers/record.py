@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from handlers.waits import arms_of
 from state.automation import Version
 from state.contact import contact_uuid
+from state.copying import replace
 from state.history import WaitEnd, wait_entry
 from state.moment import moment_text, optional_moment_text
 from state.pausing import with_freezes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -16,6 +15,7 @@ from handlers.exits import early_exit
 from handlers.guard import guarded
 from handlers.world import World
 from state.automation import Catalogue, Reentry, Version
+from state.copying import replace
 from state.effect import Settlement
 from state.history import exit_entry
 from state.moment import moment

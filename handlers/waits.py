@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
 from handlers.evaluate import Scope, evaluate
 from handlers.world import LOOK_BACK_MAX, World
 from state.automation import Arm, Version
+from state.copying import replace
 from state.evidence import Check
 from state.run import ArmMet, Run, Waiting
 from state.turn import ClosedWait, Need, StoredEvent
@@ -43,7 +43,10 @@ def arms_of(version: Version, step_key: str) -> tuple[Arm, ...]:
 
 def names_of(version: Version, step_key: str) -> list[str]:
     """Return the event names that a step of a version waits for, sorted."""
-    return sorted({arm.event_name for arm in arms_of(version, step_key)})
+    arms = arms_of(version, step_key)
+    if len(arms) == 1:
+        return [arms[0].event_name]
+    return sorted({arm.event_name for arm in arms})
 
 
 def judge(world: World, run: Run, waiting: Waiting, event: StoredEvent) -> Judgement:

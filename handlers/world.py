@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from handlers.directory import Directory
+from handlers.late_mapping import LateMapping
 from state.automation import Catalogue, Version
 from state.contact import Contact
+from state.copying import replace
 from state.evidence import Finding
 from state.pausing import pausing_of, with_freezes
 from state.run import Run, Sending
@@ -114,7 +116,7 @@ class World:
     loaded_runs: dict[UUID, Run] = field(default_factory=dict)
     touched_runs: dict[UUID, Run] = field(default_factory=dict)
     to_delete: list[int] = field(default_factory=list)
-    scopes: dict[int, tuple[Contact, dict[str, object]]] = field(default_factory=dict)
+    scopes: dict[int, tuple[Contact, Mapping[str, object]]] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:
@@ -125,15 +127,14 @@ class World:
         """Return a contact as it stands now in this turn; a merged one is its survivor."""
         return self.people.contact(contact_id)
 
-    def contact_scope(self, contact_id: int) -> dict[str, object]:
-        """Return what `contact.*` reads now; built once for each state of the contact."""
+    def contact_scope(self, contact_id: int) -> Mapping[str, object]:
+        """Return what `contact.*` reads now; most rules and steps do not read it."""
         contact = self.contact(contact_id)
         known = self.scopes.get(contact_id)
         if known is None or known[0] is not contact:
-            known = self.scopes[contact_id] = (
-                contact,
-                contact.scope(self.catalogue.audiences),
-            )
+            audiences = self.catalogue.audiences
+            scope = LateMapping(lambda: contact.scope(audiences))
+            known = self.scopes[contact_id] = (contact, scope)
         return known[1]
 
     def look_back_floor(self, contact_id: int) -> datetime:

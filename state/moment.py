@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)  # a turn writes its own instant thousands of times
 def moment_text(at: datetime) -> str:
     """Return an aware instant as `2026-11-22T10:00:00.000000Z`."""
     return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

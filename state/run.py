@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal, NamedTuple
 from uuid import UUID, uuid5
 
+from state.copying import replace
 from state.effect import Settlement
 from state.event import Coordinates
 

@@ -20,6 +20,7 @@ from state.effect import Answer, Effect
 from state.erasure import Erasure
 from state.event import Coordinates, Event, Identifier, Rejected
 from state.evidence import Finding
+from state.ledger import Ledger
 from state.merge import Merge, MergeRecord, Unmerge
 from state.run import LateMatch, Resolved, Run
 
@@ -351,39 +352,37 @@ class Position(NamedTuple):
     low: datetime | None = None
 
 
-@dataclass(slots=True)
-class Changes:
+class Changes(Ledger):
     """Everything one turn writes, in the order of decision; `tally` counts what leaves no row."""
 
-    now: datetime
-    binds: list[tuple[int, Link]] = field(default_factory=list)
-    unbinds: list[Identifier] = field(default_factory=list)
-    new_contacts: list[Contact] = field(default_factory=list)
-    forgotten_contacts: list[int] = field(default_factory=list)
-    profiles: dict[int, Profile] = field(default_factory=dict)
-    events: list[EventRecord] = field(default_factory=list)
-    duplicates: list[Duplicate] = field(default_factory=list)
-    quarantined: list[Quarantined] = field(default_factory=list)
-    runs: list[RunChange] = field(default_factory=list)
-    closed_waits: list[ClosedWait] = field(default_factory=list)
-    late: list[LateFound] = field(default_factory=list)
-    enrolments: dict[tuple[int, UUID], Enrolment] = field(default_factory=dict)
-    effects: list[Effect] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
-    message_events: list[tuple[UUID, int, str]] = field(default_factory=list)
-    identity_notes: list[IdentityNote] = field(default_factory=list)
-    audited: list[Audited] = field(default_factory=list)
-    receipts: list[Mapping[str, object]] = field(default_factory=list)
-    names: list[NameSeen] = field(default_factory=list)
-    positions: list[Position] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    withdrawn: list[Withdrawn] = field(default_factory=list)
-    resent: list[tuple[UUID, UUID]] = field(default_factory=list)
-    suppressions: list[Suppression] = field(default_factory=list)
-    emitted: list[Emitted] = field(default_factory=list)
-    memberships: dict[tuple[UUID, int], Membership] = field(default_factory=dict)
-    choices: dict[tuple[str, int], Choice] = field(default_factory=dict)
-    tally: Counter[str] = field(default_factory=Counter)
-    merges: list[Merge] = field(default_factory=list)
-    erasures: list[Erasure] = field(default_factory=list)
-    unmerges: list[Unmerge] = field(default_factory=list)
+    binds: list[tuple[int, Link]]
+    unbinds: list[Identifier]
+    new_contacts: list[Contact]
+    forgotten_contacts: list[int]
+    profiles: dict[int, Profile]
+    events: list[EventRecord]
+    duplicates: list[Duplicate]
+    quarantined: list[Quarantined]
+    runs: list[RunChange]
+    closed_waits: list[ClosedWait]
+    late: list[LateFound]
+    enrolments: dict[tuple[int, UUID], Enrolment]
+    effects: list[Effect]
+    answers: list[Answer]
+    message_events: list[tuple[UUID, int, str]]
+    identity_notes: list[IdentityNote]
+    audited: list[Audited]
+    receipts: list[Mapping[str, object]]
+    names: list[NameSeen]
+    positions: list[Position]
+    faults: list[Fault]
+    withdrawn: list[Withdrawn]
+    resent: list[tuple[UUID, UUID]]
+    suppressions: list[Suppression]
+    emitted: list[Emitted]
+    memberships: dict[tuple[UUID, int], Membership]
+    choices: dict[tuple[str, int], Choice]
+    tally: Counter[str]
+    merges: list[Merge]
+    erasures: list[Erasure]
+    unmerges: list[Unmerge]

@@ -12,10 +12,13 @@ from handlers.steps import KINDS
 from state.audience import Audiences
 from state.automation import Reentry, Step, Version
 from state.contact import Contact, Profile
+from state.event import Coordinates
+from state.run import Resolved, Run, Trigger
 from state.template import parse_template
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
-EFFECT_KEY = "automation:event:0:step"
+AUTOMATION_ID, TRIGGER_KEY = UUID(int=1), UUID(int=3)
+EFFECT_KEY = f"{AUTOMATION_ID}:{TRIGGER_KEY}:0:step"
 ANN = Contact(
     7, NOW - timedelta(days=9), profile=Profile(fields={"email": "ann@x.io", "first_name": "Ann"})
 )
@@ -34,7 +37,7 @@ def turn(
     step = Step("step", kind, KINDS[kind].parse(config), config)
     parsed = {name: parse_template(raw) for name, raw in (templates or {}).items()}
     version = Version(
-        automation_id=UUID(int=1),
+        automation_id=AUTOMATION_ID,
         automation_name="A",
         number=1,
         trigger_key="start",
@@ -55,13 +58,18 @@ def turn(
         contact=contact,
         scope=Scope(contact=contact.scope(audiences or Audiences()), **scope),
         now=NOW,
-        run_id=UUID(int=2),
-        effect_key=EFFECT_KEY,
-        occurrence=0,
-        started_from=NOW - timedelta(hours=1),
+        run=_run(),
         previous_at=NOW - timedelta(minutes=5),
         audiences=audiences or Audiences(),
     )
+
+
+def _run() -> Run:
+    began = NOW - timedelta(hours=1)
+    place = Coordinates("events", 0, 0)
+    trigger = Trigger(TRIGGER_KEY, "e1", "order.completed", began, began, place, {}, began)
+    resolved = Resolved("email", "ann@x.io", "first seen in e1")
+    return Run(UUID(int=2), ANN.contact_id, AUTOMATION_ID, 1, trigger, resolved, began, began, NOW)
 
 
 def entered(kind: str, config: Mapping[str, object], **context: object) -> Outcome:

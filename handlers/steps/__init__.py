@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import replace
 from types import ModuleType
 
 from handlers.step import StepKind
+from state.copying import replace
 
 _PARTS = ("TYPE", "Config", "BRANCHES", "arms", "enter", "resume")
 

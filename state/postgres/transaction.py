@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from state.audience import Audiences
 from state.automation import StoredVersion
 from state.contact import Contact
+from state.copying import replace
 from state.event import Identifier
 from state.postgres.audiences import load_audiences, save_choices, save_memberships
 from state.postgres.audit import save_audited

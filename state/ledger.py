@@ -1,0 +1,75 @@
+"""Books of which a decision opens few: what is not written to costs nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+_MAKERS: dict[str, Callable[[], Any]] = {"list": list, "dict": dict, "Counter": Counter}
+
+
+class Ledger:
+    """Named lists, dicts and counters, each made at its first use, under one instant.
+
+    A batch decides thousands of groups, each with changes of its own, and a group writes into a
+    handful of some thirty books. Subclasses annotate their books.
+    """
+
+    _makers: ClassVar[dict[str, Callable[[], Any]]] = {}
+
+    now: datetime
+
+    def __init_subclass__(cls) -> None:
+        """Note what each book is, by the name of its type."""
+        cls._makers = {
+            name: _MAKERS[str(said).partition("[")[0]] for name, said in cls.__annotations__.items()
+        }
+
+    def __init__(self, now: datetime, **books: Any) -> None:
+        self.now = now
+        vars(self).update(books)
+
+    if not TYPE_CHECKING:  # its checker is to know the books, and no other attributes
+
+        def __getattr__(self, name: str) -> Any:
+            """Make a book that nobody has opened yet."""
+            maker = self._makers.get(name)
+            if maker is None:
+                raise AttributeError(name)
+            book = vars(self)[name] = maker()
+            return book
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        """Compare what is written; that an empty book was opened means nothing."""
+        return type(self) is type(other) and self._written() == other._written()
+
+    @override
+    def __repr__(self) -> str:
+        """Show what is written."""
+        return f"{type(self).__name__}({self._written()})"
+
+    def _written(self) -> dict[str, Any]:
+        return {name: book for name, book in vars(self).items() if book}
+
+    def sizes(self) -> Mapping[str, int]:
+        """Return how much is written in each book that was opened."""
+        return {name: len(book) for name, book in vars(self).items() if name != "now"}
+
+    def cut(self, name: str, sizes: Mapping[str, int]) -> None:
+        """Take back what was appended to a list since these were its sizes."""
+        if name in vars(self):
+            del vars(self)[name][sizes.get(name, 0) :]
+
+    def append(self, other: Ledger) -> None:
+        """Take in what another ledger of this kind holds."""
+        for name in self._makers.keys() & vars(other).keys():
+            mine, theirs = getattr(self, name), vars(other)[name]
+            if isinstance(mine, list):
+                mine += theirs
+            else:
+                mine.update(theirs)

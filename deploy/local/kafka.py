@@ -67,6 +67,11 @@ class LocalBroker:
         """The address for clients; it stays the same over restarts."""
         return f"127.0.0.1:{self._port}"
 
+    @property
+    def pid(self) -> int:
+        """The broker's process, while it runs."""
+        return self._running().pid
+
     def start(self) -> None:
         """Start the broker, on the data it had if it ran before; returns when it answers.
 

@@ -57,6 +57,11 @@ class LocalPostgres:
         """Create a database, as a copy of `template` if one is given; answer its DSN."""
         return await self.databases.create(name, template)
 
+    @property
+    def pid(self) -> int:
+        """The server's process, while it runs."""
+        return self._running().pid
+
     def start(self) -> None:
         """Start the server, on the data it had if it ran before; returns when it answers.
 

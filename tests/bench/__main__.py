@@ -1,0 +1,81 @@
+"""Measures Waitline: see `./deploy/bench --help`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import asyncpg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from deploy.local.stack import LocalStack
+from tests.bench import latency, report, throughput
+from tests.bench.figures import Figure, joined
+
+Measure = Callable[..., Awaitable[list[Figure]]]
+
+#: Each benchmark with its full size, and a small one that only shows that it works.
+BENCHMARKS: dict[str, tuple[Measure, int, int]] = {
+    "throughput": (throughput.measure, throughput.JOURNEYS, 2_000),
+    "latency": (latency.measure, latency.JOURNEYS, 40),
+}
+
+
+def main() -> int:
+    """Measure what was asked for; return 1 if a goal was missed."""
+    options = _options()
+    names = options.name or list(BENCHMARKS)
+    console = Console(stderr=True)
+    results = {}
+    with LocalStack(report=console.print) as stack, _progress(console) as progress:
+        asyncio.run(_tell_commits(stack))
+        task = progress.add_task("", total=len(names) * options.runs)
+        for name in names:
+            progress.update(task, description=name)
+            measure, full, quick = BENCHMARKS[name]
+            runs: list[Sequence[Figure]] = []
+            for _ in range(options.runs):
+                runs.append(asyncio.run(measure(stack, quick if options.quick else full)))
+                progress.advance(task)
+            results[name] = joined(runs)
+    Console().print(report.table(results))
+    console.print(f"written: {report.save(results, options.runs, options.out)}")
+    figures = [figure for some in results.values() for figure in some]
+    return int(any(one.goal and not one.goal.is_met(one.middle) for one in figures))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./deploy/bench",
+        description="Starts a real Kafka and Postgres and measures Waitline on them. Ratios count: "
+        "figures depend on the machine. Exit code 1: a goal was missed.",
+    )
+    parser.add_argument("name", nargs="*", choices=[*BENCHMARKS, []], help="default: all of them")
+    parser.add_argument("--quick", action="store_true", help="small: shows that it works, no more")
+    parser.add_argument("--runs", type=int, default=3, help="how often (default: 3)")
+    parser.add_argument("--out", type=Path, default=Path("bench"), help="folder for the results")
+    return parser.parse_args()
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), console=console)
+
+
+async def _tell_commits(stack: LocalStack) -> None:
+    """Have Postgres keep the instant of each commit, from its next start on."""
+    if stack.postgres is None:
+        return
+    connection = await asyncpg.connect(stack.database_url)
+    await connection.execute("alter system set track_commit_timestamp = on")
+    await connection.close()
+    stack.postgres.stop()
+    stack.postgres.start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

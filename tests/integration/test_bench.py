@@ -1,0 +1,23 @@
+"""The benchmarks run, and tell what they should; what they measure here says nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.timeout(240)
+def test_every_benchmark_runs_and_tells_its_figures(tmp_path: Path) -> None:
+    """All journeys are completed, or the benchmark itself would fail."""
+    command = [sys.executable, "-m", "tests.bench", "--quick", "--runs", "1", "--out", tmp_path]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said.returncode in (0, 1), said.stderr[-2000:]
+    told = json.loads((tmp_path / "bench.json").read_text())
+    figures = {name: [one["name"] for one in some] for name, some in told["results"].items()}
+    assert set(figures) == {"throughput", "latency"}
+    assert {"two workers", "floor, bare COPY", "WAL"} <= set(figures["throughput"])
+    assert "answer to completion, p99" in figures["latency"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy.local.jars import fetch_jars
 from deploy.local.java import find_java
-from deploy.local.process import Guard, free_port, tail, wait_until
+from deploy.local.process import Guard, free_port, wait_until
 
 # One node that is broker and controller. The short times are for tests that kill and restart it:
 # a broker is let in again once its last registration has timed out.
@@ -110,10 +110,6 @@ class LocalBroker:
     def thaw(self) -> None:
         """Let a frozen broker go on."""
         self._running().send_signal(signal.SIGCONT)
-
-    def log_tail(self) -> str:
-        """Read the last lines the broker wrote."""
-        return tail(self._log)
 
     @property
     def _properties(self) -> Path:

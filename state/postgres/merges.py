@@ -99,14 +99,7 @@ def undo_text(merge: Merge) -> str:
     return json_text(
         {
             "absorbed": merge.merged.absorbed,
-            "links": [
-                {
-                    **link.identifier._asdict(),
-                    "linked_at": link.linked_at,
-                    "linked_by": link.linked_by,
-                }
-                for link in merge.merged.links
-            ],
+            "links": [_link_document(link) for link in merge.merged.links],
             "profile_kept": profile_document(merge.survivor_profile),
             "profile_gone": profile_document(merge.merged.profile),
             "moved_runs": merge.moved_runs,

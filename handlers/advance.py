@@ -32,7 +32,7 @@ from handlers.world import World
 from state.automation import DEFAULT_BRANCH, STEPS_MAX, Step, Version
 from state.contact import Stamp
 from state.copying import replace
-from state.effect import Effect, effect_id_of, effect_key
+from state.effect import Effect, effect_id_of
 from state.history import StepEnd, WaitEnd, step_entry, wait_entry
 from state.run import (
     Failure,
@@ -240,10 +240,6 @@ class _Walk:
             audiences=self.world.catalogue.audiences,
         )
 
-    def _effect_key(self) -> str:
-        run = self.run
-        return effect_key(run.automation_id, run.trigger.key, self.step_key, run.occurrence)
-
     def _complete(self, outcome: GoTo) -> None:
         """Note a finished step, keep its output, apply what it changes of the contact (F2)."""
         run, now = self.run, self.world.now
@@ -320,7 +316,7 @@ class _Walk:
         sending = self._sending(send)
         effect = Effect(
             effect_id=sending.effect_id,
-            key=self._effect_key(),
+            key=self.run.effect_key(self.step_key),
             run_id=self.run.run_id,
             contact_id=self.run.contact_id,
             step_key=self.step_key,
@@ -334,7 +330,7 @@ class _Walk:
         return sending
 
     def _sending(self, send: Send) -> Sending:
-        effect_id = effect_id_of(self._effect_key())
+        effect_id = effect_id_of(self.run.effect_key(self.step_key))
         return Sending(self.step_key, self.world.now, effect_id, send.output, send.input)
 
     def _delete(self) -> Run:

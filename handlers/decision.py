@@ -10,7 +10,7 @@ from handlers.evaluate import Scope
 from state.audience import Audiences
 from state.automation import DEFAULT_BRANCH, Step, Version
 from state.contact import Contact
-from state.effect import Category, Channel, Settlement, effect_key
+from state.effect import Category, Channel, Settlement
 from state.run import Run
 
 
@@ -39,8 +39,7 @@ class Turn:
     @property
     def effect_key(self) -> str:
         """Return the key of what this step sends, if it sends (rule F2)."""
-        run = self.run
-        return effect_key(run.automation_id, run.trigger.key, self.step.key, run.occurrence)
+        return self.run.effect_key(self.step.key)
 
 
 @dataclass(frozen=True, slots=True)

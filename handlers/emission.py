@@ -7,7 +7,6 @@ from uuid import UUID, uuid5
 from handlers.decision import Emission
 from handlers.world import World
 from state.contact import contact_uuid
-from state.effect import effect_key
 from state.event import CONTACT_EVENTS
 from state.moment import moment_text
 from state.run import Run
@@ -24,7 +23,7 @@ def emit(world: World, run: Run, step_key: str, emission: Emission) -> None:
     It happened now, so what it says of the contact ties with what the step wrote, and changes
     nothing again (rule I6). It names the contact by its id only: an address may change hands.
     """
-    key = effect_key(run.automation_id, run.trigger.key, step_key, run.occurrence)
+    key = run.effect_key(step_key)
     document = {
         "id": f"evt_{uuid5(EMISSION_NAMESPACE, key).hex}",
         "event": emission.event,

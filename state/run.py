@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, NamedTuple
 from uuid import UUID, uuid5
 
 from state.copying import replace
-from state.effect import Settlement
+from state.effect import Settlement, effect_key
 from state.event import Coordinates
 
 #: The namespace of run ids. Never change it: a run's id is its deduplication key (rule S1).
@@ -287,6 +287,10 @@ class Run:
         if self.status != "running":
             return None
         return "executing" if self.parked is None else ACTIVITY[type(self.parked)]
+
+    def effect_key(self, step_key: str) -> str:
+        """Return the key of what a step of this run sends, derived from its cause (rule F2)."""
+        return effect_key(self.automation_id, self.trigger.key, step_key, self.occurrence)
 
     def end(self, reason: Reason, now: datetime, failure: Failure | None = None) -> Run:
         """Return the run ended for this reason; a finished run never moves again (rules R2, R3)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from state.effect import effect_id_of, effect_key
+from state.effect import effect_id_of
 from state.postgres.runs import read_done
 from state.postgres.session import Session
 from state.run import Run, retry_id_of
@@ -61,5 +61,4 @@ def _last_effect(run: Run) -> UUID | None:
     """Return under which id the step that failed asked for a message, if it was one that sends."""
     if run.failure is None or run.failure.step_key is None:
         return None
-    cause = run.automation_id, run.trigger.key, run.failure.step_key, run.occurrence
-    return effect_id_of(effect_key(*cause))
+    return effect_id_of(run.effect_key(run.failure.step_key))

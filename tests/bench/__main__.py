@@ -54,7 +54,8 @@ def _options() -> argparse.Namespace:
         description="Starts a real Kafka and Postgres and measures Waitline on them. Ratios count: "
         "figures depend on the machine. Exit code 1: a goal was missed.",
     )
-    parser.add_argument("name", nargs="*", choices=[*BENCHMARKS, []], help="default: all of them")
+    named = f"{', '.join(BENCHMARKS)} (default: all of them)"
+    parser.add_argument("name", nargs="*", choices=[*BENCHMARKS, []], metavar="NAME", help=named)
     parser.add_argument("--quick", action="store_true", help="small: shows that it works, no more")
     parser.add_argument("--runs", type=int, default=3, help="how often (default: 3)")
     parser.add_argument("--out", type=Path, default=Path("bench"), help="folder for the results")

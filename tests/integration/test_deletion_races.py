@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from state.event import Decoded
 from state.postgres.store import PostgresStore
+from stream.consuming.batches import BatchResult
 from tests.integration.doors import CONTACTS, EVENTS, Door, Log, open_door
 from tests.integration.drawn import waiting
 from tests.integration.kit import publish_version
@@ -44,6 +46,21 @@ def deletion_and_what_was_before(log: Log) -> tuple[Decoded, Decoded]:
     )
 
 
+async def one_behind_the_other(
+    database: str, held: str, *turns: Coroutine[Any, Any, BatchResult]
+) -> None:
+    """Let turns wait in line while a statement's locks are held; then let them go on."""
+    async with (
+        connected(database) as holder,
+        asyncio.TaskGroup() as group,
+        holder.transaction(),
+    ):
+        await holder.execute(held)
+        for place, turn in enumerate(turns, 1):
+            group.create_task(turn)
+            await until_blocked(database, place)
+
+
 async def assert_nobody_is_left(database: str) -> None:
     assert await rows(database, "select value from identifiers") == []
     assert await rows(database, "select run_id from runs_active") == []
@@ -58,16 +75,8 @@ async def test_an_event_that_waits_for_the_deletion_of_its_person_is_erased(
     log = Log()
     await one.feed([log.add("page.viewed", **ANN), log.add("answer", **ANN)])
     deletion, older = deletion_and_what_was_before(log)
-    async with (
-        connected(database) as holder,
-        asyncio.TaskGroup() as group,
-        holder.transaction(),
-    ):
-        await holder.execute("select from contacts for no key update")
-        group.create_task(two.feed([deletion]))
-        await until_blocked(database)
-        group.create_task(one.feed([older]))
-        await until_blocked(database, 2)
+    held = "select from contacts for no key update"
+    await one_behind_the_other(database, held, two.feed([deletion]), one.feed([older]))
     await assert_nobody_is_left(database)
 
 
@@ -77,15 +86,7 @@ async def test_an_event_that_meets_the_deletion_of_a_stranger_is_erased(
     """I5: nobody was known by the name, and both workers reserve it at once."""
     one, two = doors
     deletion, older = deletion_and_what_was_before(Log())
-    async with (
-        connected(database) as holder,
-        asyncio.TaskGroup() as group,
-        holder.transaction(),
-    ):
-        await holder.execute("lock table erased_identifiers in share mode")
-        group.create_task(two.feed([deletion]))
-        await until_blocked(database)
-        group.create_task(one.feed([older]))
-        await until_blocked(database, 2)
+    held = "lock table erased_identifiers in share mode"
+    await one_behind_the_other(database, held, two.feed([deletion]), one.feed([older]))
     assert await rows(database, "select count(*) from erased_identifiers") == [(1,)]
     await assert_nobody_is_left(database)

@@ -138,14 +138,13 @@ def _compared(
 
 
 def _sorted(evidence: Evidence, chronicle: Chronicle) -> Case:
-    applied = _applied(evidence)
     happened: dict[str, Happened] = {}
     by_name: dict[tuple[str, str], list[Happened]] = defaultdict(list)
     places = {copy.coordinates: (fact, copy) for fact in evidence.facts for copy in fact.copies}
     for record in evidence.tables.events.values():
         fact, copy = places[record.event.coordinates]
         contact = chronicle.contacts[copy.coordinates]
-        at = applied[copy.coordinates][0].now
+        at = chronicle.applied_at[copy.coordinates]
         one = Happened(fact, copy, verdict_time(fact, copy), at, contact)
         happened[fact.id] = one
         by_name[fact.person.name, fact.name].append(one)

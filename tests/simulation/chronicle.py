@@ -96,6 +96,8 @@ class Chronicle:
     contacts: dict[Coordinates, Contact] = field(default_factory=dict)
     #: Records that happened before their person was deleted, and came after it.
     erased: set[Coordinates] = field(default_factory=set)
+    #: The instant of the turn that applied each record first.
+    applied_at: dict[Coordinates, datetime] = field(default_factory=dict)
     words: list[Word] = field(default_factory=list)
     deletions: int = 0
 
@@ -106,6 +108,7 @@ def tell(evidence: Evidence) -> Chronicle:
     facts = {copy.coordinates: (fact, copy) for fact in evidence.facts for copy in fact.copies}
     kept = {record.event.id: record.event.coordinates for record in evidence.tables.events.values()}
     for place, commit in first_applied(evidence):
+        chronicle.applied_at[place] = commit.now
         if place in facts:
             _apply(chronicle, evidence, *facts[place], commit, kept)
     return chronicle

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from state.effect import effect_id_of, effect_key
+from state.effect import effect_id_of
 from state.run import Run, retry_id_of
 from state.turn import Finished
 
@@ -24,8 +24,7 @@ def _finished(tables: Tables, run: Run) -> Finished:
     is_retried = retry in tables.runs or retry in tables.done
     effect_id = message = None
     if run.failure is not None and run.failure.step_key is not None:
-        cause = run.automation_id, run.trigger.key, run.failure.step_key, run.occurrence
-        effect_id = effect_id_of(effect_key(*cause))
+        effect_id = effect_id_of(run.effect_key(run.failure.step_key))
         message = _status(tables, effect_id)
     return Finished(run, effect_id, message, retry if is_retried else None)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from handlers import admit, advance, arrival, match, timer, waits, world
+from state.run import Run
 from state.turn import Moved
 from stream.processor import Processor
 from stream.relay import Relay
@@ -249,9 +250,7 @@ def the_effect_key_counts_attempts(patch: Patch) -> None:
 @mutant
 def the_effect_key_forgets_the_trigger(patch: Patch) -> None:
     """F2: two runs of one automation share their keys."""
-    patch.setattr(
-        advance, "effect_key", lambda automation, _trigger, step, _: f"{automation}{step}"
-    )
+    patch.setattr(Run, "effect_key", lambda run, step: f"{run.automation_id}:{step}")
 
 
 @mutant

@@ -25,7 +25,7 @@ AFTER_PARCELS = (
     ("order.refunded", 0.15, 30),
 )
 
-#: More than one contact may have active runs of one automation (rule S2).
+#: How often a crowd does one thing: more often than there may be active runs of it (rule S2).
 CROWDED = 104
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
@@ -33,6 +32,7 @@ from state.automation import DEFAULT_BRANCH, STEPS_MAX, Step, Version
 from state.contact import Stamp
 from state.copying import replace
 from state.effect import Effect, effect_id_of
+from state.frozen import dataclass
 from state.history import StepEnd, WaitEnd, step_entry, wait_entry
 from state.run import (
     Failure,

@@ -7,7 +7,6 @@ returns. The same inputs on the same world give the same changes, however often 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from handlers.abandon import Abandon, apply_abandon
@@ -22,6 +21,7 @@ from handlers.unmerge import UndoMerge, apply_unmerge
 from handlers.world import NeedsLookBack, World
 from state.effect import Answer
 from state.event import Event
+from state.frozen import dataclass
 from state.turn import Changes, Need
 
 #: All that may be decided on; what each of them does stands in `_DOES`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from handlers.evaluate import Scope
@@ -11,6 +11,7 @@ from state.audience import Audiences
 from state.automation import DEFAULT_BRANCH, Step, Version
 from state.contact import Contact
 from state.effect import Category, Channel, Settlement
+from state.frozen import dataclass
 from state.run import Run
 
 

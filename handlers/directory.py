@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from handlers.audience import note_audiences
 from state.contact import Contact, Link, Profile, in_order
 from state.copying import replace
 from state.event import Event, Identifier
+from state.frozen import dataclass
 from state.turn import Changes, Claim, Snapshot
 
 #: The owner of an identifier that was released in this turn.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Final
 
 from state.evidence import Check
+from state.frozen import dataclass
 from state.path import Var
 from state.rule import PRESENCE, AllOf, Comparison, Rule, is_number
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from handlers.merge import join, refuses_merge, survivor_first, was_set_since
 from handlers.sighting import Sighting
 from handlers.world import World
 from state.contact import LIMITS, Contact, contact_uuid
 from state.event import Event, Identifier
+from state.frozen import dataclass
 from state.run import Resolved
 
 #: Values that name nobody though many systems send them: they never link two people (rule I2).

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from handlers.suppression import REASONS
 from state.automation import Catalogue
 from state.event import KINDS, Decoded, Event, Identifier, Rejected, Tombstone
+from state.frozen import dataclass
 from state.turn import NameSeen, Quarantined, Snapshot
 
 #: The identifiers that a contact event's payload may set, and the events whose payload does; what

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pydantic import PlainValidator
@@ -13,6 +12,7 @@ from handlers.evaluate import ABSENT, resolve, substitute
 from handlers.step import StepConfig, unexpected
 from state.copying import replace
 from state.effect import Category, Channel
+from state.frozen import dataclass
 from state.name import parse_name
 from state.path import parse_values
 from state.problem import Collector, Problem, ProblemsError

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from handlers.merge import Joined
 from handlers.world import Findings, World
 from state.event import Event
 from state.evidence import Finding
+from state.frozen import dataclass
 from state.turn import IdentityNote
 
 

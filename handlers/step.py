@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -14,6 +13,7 @@ from pydantic_core import ErrorDetails
 from handlers.decision import Cause, Outcome, Turn
 from state.automation import Arm
 from state.duration import Duration, parse_duration
+from state.frozen import dataclass
 from state.name import parse_name
 from state.problem import Problem, ProblemsError, joined
 from state.rule import Rule, parse_rule

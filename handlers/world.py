@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from state.automation import Catalogue, Version
 from state.contact import Contact
 from state.copying import replace
 from state.evidence import Finding
+from state.frozen import dataclass
 from state.pausing import pausing_of, with_freezes
 from state.run import Run, Sending
 from state.turn import (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Literal, NamedTuple, Self
 from uuid import UUID
+
+from state.frozen import dataclass
 
 Subscription = Literal["opt_in", "opt_out"]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from state.audience import Audiences
 from state.duration import Duration
+from state.frozen import dataclass
 from state.pausing import NEVER_PAUSED, Pausing
 from state.rule import Rule
 from state.template import Template

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from state.audience import Audiences
 from state.event import KINDS, Identifier
+from state.frozen import dataclass
 
 #: How many identifiers of a kind one contact may hold (rule I2).
 LIMITS = {"external_id": 1, "email": 5, "phone": 5, "anonymous_id": 100}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from state.frozen import dataclass
 from state.problem import Problem, ProblemsError, choose
 from state.wall_clock import longest_in_days, moved
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from state.copying import replace
 from state.event import Identifier
+from state.frozen import dataclass
 from state.run import Failure, Resolved, Run
 
 #: What stands where an identifier stood.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
+
+from state.frozen import dataclass
 
 #: The kinds of identifier, strongest first (rule I1).
 KINDS = ("contact_id", "external_id", "email", "phone", "anonymous_id")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
 from state.contact import Contact, Link, Profile
 from state.event import Coordinates
+from state.frozen import dataclass
 
 #: The namespace of merge ids. Never change it: a merge's id derives from its cause.
 MERGE_NAMESPACE = UUID("7a4f0c7e-9a4b-5d3e-8d56-0d4c1f2b6e03")

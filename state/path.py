@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from state.frozen import dataclass
 from state.problem import Collector, Problem, ProblemsError, choose
 
 #: Where a path may begin.

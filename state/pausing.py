@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from uuid import UUID
 
 from state.copying import replace
+from state.frozen import dataclass
 from state.run import Run, Sleeping, Waiting
 
 Mode = Literal["hold", "freeze"]

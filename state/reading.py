@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from state.erasure import ERASED
 from state.event import Coordinates, Decoded, Identifier
+from state.frozen import dataclass
 from state.pausing import NEVER_PAUSED, Mode, Pausing
 from state.run import Resolved, Run
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeGuard
 
+from state.frozen import dataclass
 from state.path import Var, is_var, parse_path, parse_var
 from state.problem import Collector, Problem, ProblemsError, choose
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal, NamedTuple
 from uuid import UUID, uuid5
@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from state.copying import replace
 from state.effect import Settlement, effect_key
 from state.event import Coordinates
+from state.frozen import dataclass
 
 #: The namespace of run ids. Never change it: a run's id is its deduplication key (rule S1).
 RUN_NAMESPACE = UUID("0b3c8f9e-63a5-5c57-8d0f-2f6a54b1d7aa")

@@ -6,9 +6,9 @@ import html
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from state.effect import Channel
+from state.frozen import dataclass
 from state.path import parse_path
 from state.problem import Collector, Problem, ProblemsError, choose
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -20,6 +20,7 @@ from state.effect import Answer, Effect
 from state.erasure import Erasure
 from state.event import Coordinates, Event, Identifier, Rejected
 from state.evidence import Finding
+from state.frozen import dataclass
 from state.ledger import Ledger
 from state.merge import Merge, MergeRecord, Unmerge
 from state.run import LateMatch, Resolved, Run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from handlers.explaining.hindsight import RunView
 from state.contact import contact_uuid
 from state.event import Coordinates, Event
+from state.frozen import dataclass
 from state.moment import moment_text, optional_moment_text
 from state.reading import EventRow, Found, QuarantineRow, Traces
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 from handlers.explaining.considered import Considered
 from handlers.suppression import REASONS
 from state.event import Coordinates, Rejected
+from state.frozen import dataclass
 from state.moment import moment_text
 from state.reading import Found, Traces
 

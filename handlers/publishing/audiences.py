@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from handlers.message import SendConfig
@@ -11,6 +11,7 @@ from handlers.publishing.drawing import Drawing, DrawnStep
 from handlers.segment import SegmentConfig
 from handlers.steps.set_topic_subscription import Config as TopicConfig
 from state.audience import Audiences, Subscription
+from state.frozen import dataclass
 from state.name import parse_name
 from state.problem import Collector, Problem, ProblemsError, choose
 

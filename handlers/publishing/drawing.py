@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from handlers.message import SendConfig
@@ -11,6 +10,7 @@ from handlers.publishing.entry import parse_exits, parse_reentry
 from handlers.step import StepConfig, StepKind
 from handlers.steps import KINDS
 from state.automation import DEFAULT_BRANCH, STEPS_MAX, Exit, Reentry
+from state.frozen import dataclass
 from state.name import parse_name
 from state.problem import Collector, Problem, ProblemsError, choose
 from state.template import Template, parse_template

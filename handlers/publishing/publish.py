@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from handlers.publishing.audiences import check_audiences, declared_document, parse_declared
 from handlers.publishing.document import json_ready
@@ -11,6 +10,7 @@ from handlers.publishing.drawing import Drawing, parse_drawing
 from handlers.publishing.graph import check_graph
 from handlers.publishing.references import check_references
 from state.audience import Audiences
+from state.frozen import dataclass
 from state.name import parse_name
 from state.problem import Collector, Problem, ProblemsError, choose
 from state.zone import parse_zone

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
+from state.frozen import dataclass
 from state.pausing import Mode
 from state.postgres import audit
 from state.postgres.audience_changes import declare

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from typing import TypeVar
 
 import asyncpg
 
+from state.frozen import dataclass
 from state.postgres.leaves import Connection, ensure_partitions
 
 #: The advisory lock that migrations and new partitions take; any constant, but never another's.

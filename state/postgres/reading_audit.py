@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 
+from state.frozen import dataclass
 from state.postgres.codec import parsed
 from state.postgres.session import Record, Session
 from state.reading import ActionRow

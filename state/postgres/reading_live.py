@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from state.frozen import dataclass
 from state.instant import FIRST
 from state.postgres.marks import read_now
 from state.postgres.session import Session

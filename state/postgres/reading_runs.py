@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
+from state.frozen import dataclass
 from state.pausing import Pausing, with_freezes
 from state.postgres.codec import parsed
 from state.postgres.finished import existing_runs

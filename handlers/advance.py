@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import assert_never
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from handlers.decision import (
     Cause,
     Delete,
@@ -30,9 +33,7 @@ from handlers.waits import Match, arms_of, floor_of, look_back, meet, scope_of
 from handlers.world import World
 from state.automation import DEFAULT_BRANCH, STEPS_MAX, Step, Version
 from state.contact import Stamp
-from state.copying import replace
 from state.effect import Effect, effect_id_of
-from state.frozen import dataclass
 from state.history import StepEnd, WaitEnd, step_entry, wait_entry
 from state.run import (
     Failure,
@@ -150,8 +151,7 @@ def end_by_engine_error(world: World, run: Run, why: str) -> Run:
     return end_early(world, run, "engine_error", failure)
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(Struct):
     """One run's cursor in its graph while it moves (rule F1: a run has one cursor)."""
 
     world: World

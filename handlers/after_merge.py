@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from handlers.advance import end_early, resume_closed
 from handlers.exits import exit_by_history, exit_needs
 from handlers.guard import guarded
@@ -15,7 +17,6 @@ from handlers.sighting import Sighting
 from handlers.waits import look_back, names_of, needs_of
 from handlers.world import World
 from state.contact import Contact
-from state.copying import replace
 from state.merge import Merge, merge_id_of
 from state.run import Run, Waiting
 from state.turn import Need

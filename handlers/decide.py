@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
+from msgspec import Struct
+
 from handlers.abandon import Abandon, apply_abandon
 from handlers.arrival import apply_event
 from handlers.deletion import settle_deletions
@@ -21,7 +23,6 @@ from handlers.unmerge import UndoMerge, apply_unmerge
 from handlers.world import NeedsLookBack, World
 from state.effect import Answer
 from state.event import Event
-from state.frozen import dataclass
 from state.turn import Changes, Need
 
 #: All that may be decided on; what each of them does stands in `_DOES`.
@@ -42,8 +43,7 @@ _DOES: Mapping[type, Callable[[World, Any], None]] = {
 assert _DOES.keys() == set(get_args(Input)), "every input does something"
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(Struct, frozen=True):
     """What must be brought before the decision can be made: look-backs, or numbers for contacts."""
 
     look_backs: tuple[Need, ...] = ()

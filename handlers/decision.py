@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from handlers.evaluate import Scope
 from state.audience import Audiences
 from state.automation import DEFAULT_BRANCH, Step, Version
 from state.contact import Contact
 from state.effect import Category, Channel, Settlement
-from state.frozen import dataclass
 from state.run import Run
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """A step's turn in a run: everything it may know, the instant `now` included.
 
     In `scope`, `event` is the trigger's payload. `previous_at` is since when the run stood at the
@@ -43,8 +42,7 @@ class Turn:
         return self.run.effect_key(self.step.key)
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileChange:
+class ProfileChange(Struct, frozen=True):
     """What a step writes on its contact, by name of field and of property; None clears.
 
     `segments`, by id as text, are joined (True) or left; `topics`, by key, subscribed to or not.
@@ -56,16 +54,14 @@ class ProfileChange:
     topics: Mapping[str, bool] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Emission:
+class Emission(Struct, frozen=True):
     """An event that a step causes, to be published to the input topics (rule S6)."""
 
     event: str
     payload: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class GoTo:
+class GoTo(Struct, frozen=True):
     """The step is done; the run follows this branch, or ends where it has no such connection.
 
     After parking, `output` holds only what the answer adds to the output said then; `is_skipped`
@@ -80,8 +76,7 @@ class GoTo:
     is_skipped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """The run parks for one of the step's arms: events with V from `floor` on, until `deadline`.
 
     `floor` is without the slack and the name's own limit (rule W2). No deadline: without end.
@@ -94,8 +89,7 @@ class Wait:
     output: Mapping[str, object] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(Struct, frozen=True):
     """The run parks until an instant; `past_due` says that it had already passed (rule T1).
 
     `output` is what the step's output will say beside that.
@@ -107,8 +101,7 @@ class Sleep:
     output: Mapping[str, object] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """The run parks until the world has answered for one message (rule F3).
 
     Consent is judged by `category` and `topic`, a topic's key, when it is claimed (rule F4).
@@ -122,8 +115,7 @@ class Send:
     topic: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fail:
+class Fail(Struct, frozen=True):
     """The step fails, and its run with it: a code for machines, a text for people (rule F5)."""
 
     code: str
@@ -131,16 +123,14 @@ class Fail:
     input: Mapping[str, object] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Struct, frozen=True):
     """The contact is deleted, and with it end all of its runs, this one first (rule I5)."""
 
 
 Outcome = GoTo | Wait | Sleep | Send | Fail | Delete
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
+class Matched(Struct, frozen=True):
     """An event closed the wait; `branch` is that of the arm it matched.
 
     `events` are the events of a wait for all of several arms, in declared order (rule W7).
@@ -152,18 +142,15 @@ class Matched:
     events: tuple[Mapping[str, object], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TimedOut:
+class TimedOut(Struct, frozen=True):
     """The wait's deadline passed, and no event can have been missed (rule W4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Elapsed:
+class Elapsed(Struct, frozen=True):
     """The instant slept for has come."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """The world answered for the message; `code` and `text` say why it was not sent (rule F3)."""
 
     settlement: Settlement

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from handlers.audience import note_audiences
 from state.contact import Contact, Link, Profile, in_order
-from state.copying import replace
 from state.event import Event, Identifier
-from state.frozen import dataclass
 from state.turn import Changes, Claim, Snapshot
 
 #: The owner of an identifier that was released in this turn.
@@ -40,8 +40,7 @@ class FreshContactIds:
         return self._numbers[self._used - 1]
 
 
-@dataclass(slots=True)
-class Directory:
+class Directory(Struct):
     """The working copy of the contacts of one group.
 
     `reserved` are identifiers that this turn claimed before the lock: they count as unbound until

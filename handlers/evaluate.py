@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from enum import Enum
 from typing import Final
 
+from msgspec import Struct, field
+
 from state.evidence import Check
-from state.frozen import dataclass
 from state.path import Var
 from state.rule import PRESENCE, AllOf, Comparison, Rule, is_number
 
@@ -27,8 +27,7 @@ _NOTHING: Mapping[str, object] = {}
 _OUTPUT = ".output."  # stands between a step's key and the name of what it put out
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """What paths read from.
 
     `event` is the arriving event's payload in a filter, and the trigger's in a step; `steps` holds
@@ -42,8 +41,7 @@ class Scope:
     wait_events: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Whether a rule holds, each comparison that decided it, and the paths that read nothing."""
 
     holds: bool

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
+
 from handlers.merge import join, refuses_merge, survivor_first, was_set_since
 from handlers.sighting import Sighting
 from handlers.world import World
 from state.contact import LIMITS, Contact, contact_uuid
 from state.event import Event, Identifier
-from state.frozen import dataclass
 from state.run import Resolved
 
 #: Values that name nobody though many systems send them: they never link two people (rule I2).
@@ -18,8 +19,7 @@ BLOCKED_VALUES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """The contact an event belongs to, by which identifier, and on which path (rule I4)."""
 
     contact_id: int

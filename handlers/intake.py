@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from handlers.suppression import REASONS
 from state.automation import Catalogue
 from state.event import KINDS, Decoded, Event, Identifier, Rejected, Tombstone
-from state.frozen import dataclass
 from state.turn import NameSeen, Quarantined, Snapshot
 
 #: The identifiers that a contact event's payload may set, and the events whose payload does; what
@@ -17,8 +17,7 @@ _SET_KINDS = ("external_id", "email", "phone")
 _SETTING = frozenset({"contact.created", "contact.updated"})
 
 
-@dataclass(slots=True)
-class Intake:
+class Intake(Struct):
     """The records of one turn, sorted: `events` are those that must be applied, in order."""
 
     events: list[Event] = field(default_factory=list)

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from handlers.advance import note_arm, resume_by_event
 from handlers.evaluate import Scope
 from handlers.waits import Judgement, Match, arms_of, choose_arm, floor_for, judge, unmet_arms
 from handlers.world import Findings, World
-from state.copying import replace
 from state.evidence import Finding
 from state.run import LateMatch, Run, Waiting
 from state.turn import ClosedWait, LateFound, StoredEvent

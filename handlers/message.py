@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import PlainValidator
 
 from handlers.decision import Cause, Fail, GoTo, Outcome, Settled, Turn
 from handlers.evaluate import ABSENT, resolve, substitute
 from handlers.step import StepConfig, unexpected
-from state.copying import replace
 from state.effect import Category, Channel
-from state.frozen import dataclass
 from state.name import parse_name
 from state.path import parse_values
 from state.problem import Collector, Problem, ProblemsError
@@ -57,8 +57,7 @@ class SendConfig(StepConfig):
         return replace(template, texts=kept)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A composed message: its texts, and the template with the variables as they were filled."""
 
     texts: Mapping[str, str]

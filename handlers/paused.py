@@ -6,8 +6,9 @@ Each waits on its run, due at once; a sweep may see it as soon as the automation
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from handlers.world import World
-from state.copying import replace
 from state.effect import Answer
 from state.run import HeldStart, KeptAnswer, Run, Sending, Waiting
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from handlers.decision import ProfileChange
 from handlers.identify import is_blocked, link
 from handlers.intake import merged_from
 from handlers.sighting import Sighting
 from handlers.world import World
 from state.contact import Stamp
-from state.copying import replace
 from state.event import Coordinates, Event, Identifier
 
 _SET_KINDS = ("external_id", "email", "phone")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from msgspec.structs import replace
 
 from handlers.waits import arms_of
 from state.automation import Version
 from state.contact import contact_uuid
-from state.copying import replace
-from state.history import WaitEnd, wait_entry
+from state.history import WaitEnd, history_of, wait_entry, whole
 from state.moment import moment_text, optional_moment_text
 from state.pausing import with_freezes
 from state.reading import ActionRow, MessageRow, StoredRun
@@ -49,7 +49,7 @@ def run_record(stored: StoredRun, version: Version) -> dict[str, object]:
     """Return the whole record of a run; `version` is the one it is pinned to."""
     stored = as_paused(stored)
     run = stored.run
-    entries = [*json.loads(f"[{run.past}]"), *run.fresh]
+    entries = history_of(run)
     executed = [entry["step"] for entry in entries if "step" in entry]
     waits = [entry["wait"] for entry in entries if "wait" in entry]
     exits = [entry["exit"] for entry in entries if "exit" in entry]
@@ -189,10 +189,10 @@ def _left_step(stored: StoredRun, version: Version, executed: Sequence[Part]) ->
     }
 
 
-def _open_wait(waiting: Waiting, version: Version) -> Part:
+def _open_wait(waiting: Waiting, version: Version) -> dict[str, Any]:
     arms = arms_of(version, waiting.step_key)
-    entry: Any = wait_entry(waiting, arms, "waiting", None, WaitEnd())["wait"]
-    return dict(entry)
+    entry: Any = wait_entry(waiting, arms, "waiting", None, WaitEnd())
+    return whole(entry)["wait"]
 
 
 def _wait(wait: Part, late: Mapping[str, Part]) -> Part:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from handlers.admit import ACTIVE_RUNS_MAX
 from handlers.advance import begin, begin_at
@@ -15,9 +16,8 @@ from handlers.exits import early_exit
 from handlers.guard import guarded
 from handlers.world import World
 from state.automation import Catalogue, Reentry, Version
-from state.copying import replace
 from state.effect import Settlement
-from state.history import exit_entry
+from state.history import exit_entry, history_of
 from state.moment import moment
 from state.run import Run, retry_id_of
 from state.turn import Audited, Finished
@@ -171,7 +171,7 @@ def failed_step(run: Run, version: Version) -> str:
 def _renewed(finished: Finished, step_key: str, contact_id: int, now: datetime) -> Run:
     """Return the new run before it walks: its cause and what was done are those of the old one."""
     source = finished.run
-    kept = [entry for entry in _entries(source) if not _is_undone(entry, step_key)]
+    kept = [entry for entry in history_of(source) if not _is_undone(entry, step_key)]
     return replace(
         source,
         run_id=retry_id_of(source),
@@ -196,15 +196,11 @@ def _walk(world: World, run: Run, finished: Finished, version: Version) -> Run:
     if step_key == version.trigger_key:
         return begin(world, run)
     settlement = _GONE.get(finished.message or "")
-    last = _last_finished([dict(entry) for entry in run.fresh])
+    last = _last_finished(history_of(run))
     is_first = last is None or last["key"] == version.trigger_key
     previous_at = run.trigger.v if is_first or last is None else moment(last["started_at"])
     settled = None if settlement is None else Settled(settlement)
     return begin_at(world, run, step_key, previous_at, settled)
-
-
-def _entries(run: Run) -> list[dict[str, Any]]:
-    return [*json.loads(f"[{run.past}]"), *(dict(entry) for entry in run.fresh)]
 
 
 def _last_finished(entries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

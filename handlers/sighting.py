@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from handlers.merge import Joined
 from handlers.world import Findings, World
 from state.event import Event
 from state.evidence import Finding
-from state.frozen import dataclass
 from state.turn import IdentityNote
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Struct, frozen=True):
     """One event, its V, and the evidence that gathers while its identifiers are judged.
 
     What is found of who is who is kept twice: with the event, if it is stored, and apart from it,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, TypeVar
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 from pydantic.alias_generators import to_snake
 from pydantic_core import ErrorDetails
@@ -13,7 +14,6 @@ from pydantic_core import ErrorDetails
 from handlers.decision import Cause, Outcome, Turn
 from state.automation import Arm
 from state.duration import Duration, parse_duration
-from state.frozen import dataclass
 from state.name import parse_name
 from state.problem import Problem, ProblemsError, joined
 from state.rule import Rule, parse_rule
@@ -47,8 +47,7 @@ def no_arms(_config: object) -> tuple[Arm, ...]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class StepKind:
+class StepKind(Struct, frozen=True):
     """A step kind, as its module in `handlers.steps` defines it.
 
     `branches` are the connection types that may leave the step; `branching`, where a kind has it,

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from handlers.advance import elapse
 from handlers.guard import guarded
 from handlers.hold import LagVerdict, judge_lag
 from handlers.waits import arms_of
 from handlers.world import World
-from state.copying import replace
 from state.run import Parked, Run, Sending, Waiting
 from state.turn import HOLD_NOTICE, Audited, ClosedWait
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from handlers.evaluate import Scope, evaluate
 from handlers.world import LOOK_BACK_MAX, World
 from state.automation import Arm, Version
-from state.copying import replace
 from state.evidence import Check
 from state.run import ArmMet, Run, Waiting
 from state.turn import ClosedWait, Need, StoredEvent

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from datetime import datetime, timedelta
 from uuid import UUID
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from handlers.directory import Directory
 from handlers.late_mapping import LateMapping
 from state.automation import Catalogue, Version
 from state.contact import Contact
-from state.copying import replace
 from state.evidence import Finding
-from state.frozen import dataclass
 from state.pausing import pausing_of, with_freezes
 from state.run import Run, Sending
 from state.turn import (
@@ -35,8 +35,7 @@ Findings = list[Finding]
 LOOK_BACK_MAX = timedelta(days=35)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """The durations that operators may set and every decision obeys."""
 
     grace: timedelta = timedelta(seconds=30)
@@ -95,8 +94,7 @@ class StoredEvents:
         return [event for event in self._events[key] if event.v >= need.floor]
 
 
-@dataclass(slots=True)
-class World:
+class World(Struct):
     """Everything one group's decision reads and changes; a fresh one for each attempt.
 
     `people` says who is who. `oldest_v` is the oldest V among the group's events, None if it has

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from datetime import datetime
 from typing import Literal, NamedTuple, Self
 from uuid import UUID
 
-from state.frozen import dataclass
+from msgspec import Struct, field
 
 Subscription = Literal["opt_in", "opt_out"]
 
@@ -28,8 +27,7 @@ class Topic(NamedTuple):
     default: Subscription
 
 
-@dataclass(frozen=True, slots=True)
-class Audiences:
+class Audiences(Struct, frozen=True):
     """All segments and topics there are, each by its name or key and by its id as text."""
 
     segments: Mapping[str, Segment] = field(default_factory=dict)

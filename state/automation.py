@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from msgspec import Struct, field
+
 from state.audience import Audiences
 from state.duration import Duration
-from state.frozen import dataclass
 from state.pausing import NEVER_PAUSED, Pausing
 from state.rule import Rule
 from state.template import Template
@@ -22,8 +22,7 @@ STEPS_MAX = 150
 DEFAULT_BRANCH = "default"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One step of a version.
 
     `config` is the step kind's own parsed, frozen configuration model; `raw_config` is the
@@ -36,8 +35,7 @@ class Step:
     raw_config: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
+class Arm(Struct, frozen=True):
     """An event that a step listens to, with its filter and the branch it leads to.
 
     `deliver` says how many open waits of the step one event resumes (rule W6). `group` says how the
@@ -53,8 +51,7 @@ class Arm:
     place: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(Struct, frozen=True):
     """An exit rule: an event of this name whose filter holds ends the run at once (rule S3).
 
     `is_goal`: the event is what the automation is for, so the run ends `exited_goal` (rule R2).
@@ -65,8 +62,7 @@ class Exit:
     is_goal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reentry:
+class Reentry(Struct, frozen=True):
     """Who may enter again (rule S2). `span` belongs to `after`, `path` to `key`."""
 
     policy: Literal["always", "once", "one_active", "after", "key"] = "always"
@@ -74,8 +70,7 @@ class Reentry:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """A published graph, compiled: immutable, and what its runs are pinned to for life.
 
     `order` is the graph order of step keys (trigger first); `successors` maps (step key, branch) to
@@ -101,8 +96,7 @@ class Version:
     time_zone: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Automation:
+class Automation(Struct, frozen=True):
     """An automation as it stands: whether it starts runs, since when, and with which version."""
 
     automation_id: UUID
@@ -112,8 +106,7 @@ class Automation:
     current: Version
 
 
-@dataclass(frozen=True, slots=True)
-class StoredVersion:
+class StoredVersion(Struct, frozen=True):
     """A row of the catalogue before it is compiled: the canonical definition and its state.
 
     The definition is the automation file's content after validation: `{name, reentry, exit, steps,
@@ -130,8 +123,7 @@ class StoredVersion:
     pausing: Pausing = NEVER_PAUSED
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """All automations with an enabled version or live runs, as one transaction read them (rule E7).
 
     `interest_since` maps each name of interest to the instant since when it has been one. `starts`

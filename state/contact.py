@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec import Struct, field
+
 from state.audience import Audiences
 from state.event import KINDS, Identifier
-from state.frozen import dataclass
 
 #: How many identifiers of a kind one contact may hold (rule I2).
 LIMITS = {"external_id": 1, "email": 5, "phone": 5, "anonymous_id": 100}
@@ -52,8 +52,7 @@ def writer_text(by: str) -> str:
     return "/".join((topic, *(number.lstrip("0") or "0" for number in numbers)))
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Struct, frozen=True):
     """What is known of a person.
 
     `fields` holds first_name, last_name, email, phone, external_id, time_zone and unsubscribed;
@@ -98,8 +97,7 @@ def _link_order(link: Link) -> tuple[datetime, int, str]:
     return link.linked_at, KINDS.index(kind), value
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(Struct, frozen=True):
     """A contact as loaded under its lock. `links` are in order (`in_order`).
 
     `absorbed` are the contacts that were merged into it, and those merged into them (rule I3).

@@ -6,7 +6,8 @@ import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from state.frozen import dataclass
+from msgspec import Struct
+
 from state.problem import Problem, ProblemsError, choose
 from state.wall_clock import longest_in_days, moved
 
@@ -31,8 +32,7 @@ class DurationError(ProblemsError):
     """What was given is not a duration that can be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(Struct, frozen=True):
     """A length of time: months, then days, as a calendar counts them, then an exact rest."""
 
     exact: timedelta = timedelta()

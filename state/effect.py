@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID, uuid5
 
-from state.frozen import dataclass
+from msgspec import Struct
 
 #: The namespace of message ids. Never change it: a message's id is its deduplication key (rule F2).
 EFFECT_NAMESPACE = UUID("5e0f6d1c-7b57-5d0e-9a6f-0c7a8e4b1f11")
@@ -32,8 +32,7 @@ def effect_id_of(key: str) -> UUID:
     return uuid5(EFFECT_NAMESPACE, key)
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """One message to send, rendered at decide time; a row of the outbox until it is settled.
 
     `message` holds `{to, subject, text?, html?, from?, reply_to?}` for an e-mail and
@@ -80,8 +79,7 @@ class Claimed(NamedTuple):
     standing: Standing = Standing()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """How the world settled one effect (rule F3). `code` and `text` say why it was not sent."""
 
     effect_id: UUID

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from state.copying import replace
+from msgspec import Struct
+
 from state.event import Identifier
-from state.frozen import dataclass
-from state.run import Failure, Resolved, Run
 
 #: What stands where an identifier stood.
 ERASED = "erased"
@@ -19,11 +17,8 @@ ERASED = "erased"
 #: What people write between the digits of a telephone number.
 _NOT_IN_NUMBERS = re.compile(rb"[\s().\-/]")
 
-Entry = Mapping[str, Mapping[str, Any]]
 
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
+class Erasure(Struct, frozen=True):
     """One deletion: under which numbers a person's history is kept, and what named the person.
 
     Events about these identifiers with V before `before` are erased, whenever they come. There are
@@ -33,34 +28,6 @@ class Erasure:
     numbers: tuple[int, ...]
     identifiers: tuple[Identifier, ...]
     before: datetime
-
-
-def redacted(run: Run) -> Run:
-    """Return an ended run without what is the person's: payloads, outputs, identifiers, texts.
-
-    What stays says that it ran, by which steps, when, and how it ended (rule R4).
-    """
-    entries = [*json.loads(f"[{run.past}]"), *run.fresh]
-    failure = run.failure and Failure(run.failure.step_key, run.failure.code, ERASED)
-    return replace(
-        run,
-        trigger=replace(run.trigger, payload={}),
-        resolved=Resolved(run.resolved.kind, ERASED, ERASED),
-        failure=failure,
-        business_key=None,
-        outputs={},
-        wait_events={},
-        past="",
-        fresh=tuple(map(_redacted_entry, entries)),
-    )
-
-
-def _redacted_entry(entry: Entry) -> Entry:
-    if "step" not in entry:
-        return entry
-    step = entry["step"]
-    error = step["error"] and {**step["error"], "message": ERASED}
-    return {"step": {**step, "input": None, "output": None, "error": error}}
 
 
 def mentions(said: bytes, names: Iterable[Identifier]) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from state.frozen import dataclass
+from msgspec import Struct
 
 #: The kinds of identifier, strongest first (rule I1).
 KINDS = ("contact_id", "external_id", "email", "phone", "anonymous_id")
@@ -51,8 +51,7 @@ class Coordinates(NamedTuple):
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """An event as its producer said it, with what Kafka adds (rule E1).
 
     `key` is the hash of (source, id), or of the coordinates where the producer gave no id; `id` is
@@ -104,8 +103,7 @@ def trusted(recorded_at: datetime, now: datetime) -> datetime:
 RAW_MAX = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """A record that cannot be understood, on its way to quarantine (rule E5).
 
     `raw` is the first 64 KiB of the value; `sha256` covers the whole of it. `detail` names the
@@ -128,8 +126,7 @@ class Rejected:
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class Tombstone:
+class Tombstone(Struct, frozen=True):
     """A record with a null value: counted, nothing else (rule E2)."""
 
     coordinates: Coordinates

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 from uuid import UUID
 
-from state.frozen import dataclass
+from msgspec import Struct
 
 
 class Check(NamedTuple):
@@ -22,8 +22,7 @@ class Check(NamedTuple):
     is_absent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One verdict in the rules' own words: `started`, `resumed`, `filter_false`, `before_window`...
 
     `subject` is `automation`, `wait`, `exit` or `identity`; the ids that apply are set.

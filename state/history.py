@@ -2,14 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from state.automation import Arm, Step
-from state.moment import moment_text, optional_moment_text
-from state.run import ArmMet, Failure, LateMatch, Waiting
+from state.moment import moment_text
+from state.run import ArmMet, Failure, LateMatch, Run, Waiting
 from state.turn import StoredEvent
+
+Entry = Mapping[str, Mapping[str, Any]]
+
+#: What entries say, in the order in which they are shown. What an entry does not say is as it is
+#: here: most have little to say, and a row is written for every step. A step that does not say when
+#: it was completed was so at the instant at which it began.
+_STEP: dict[str, Any] = {
+    "key": None,
+    "type": None,
+    "status": "completed",
+    "branch_taken": None,
+    "started_at": None,
+    "completed_at": None,
+    "input": None,
+    "output": None,
+    "error": None,
+}
+_WAIT: dict[str, Any] = {
+    "step_key": None,
+    "events": None,
+    "status": None,
+    "deadline": None,
+    "opened_at": None,
+    "closed_at": None,
+    "outcome_branch": None,
+    "resumed_by_event": None,
+    "floor": None,
+    "lookback_truncated": False,
+    "held_for_lag": False,
+    "fired_under_lag": False,
+    "late_match": None,
+    "kept_event": None,
+    "frozen_seconds": 0.0,
+}
+
+
+def history_of(run: Run) -> list[dict[str, dict[str, Any]]]:
+    """Return all entries of a run, the stored ones and this turn's, each with all it says."""
+    return [whole(entry) for entry in (*json.loads(f"[{run.past}]"), *run.fresh)]
+
+
+def whole(entry: Entry) -> dict[str, dict[str, Any]]:
+    """Return an entry with everything it says, also by its silence."""
+    if "step" in entry:
+        step = {**_STEP, **entry["step"]}
+        step["completed_at"] = step["completed_at"] or step["started_at"]
+        return {"step": step}
+    return {"wait": {**_WAIT, **entry["wait"]}} if "wait" in entry else {"exit": {**entry["exit"]}}
 
 
 class StepEnd(TypedDict, total=False):
@@ -25,20 +74,24 @@ def step_entry(
     step: Step, status: str, started_at: datetime, completed_at: datetime, end: StepEnd
 ) -> dict[str, object]:
     """Return the history entry of a step that ran to its end."""
-    error = end.get("error")
-    return {
-        "step": {
-            "key": step.key,
-            "type": step.type,
-            "status": status,
-            "branch_taken": end.get("branch"),
-            "started_at": moment_text(started_at),
-            "completed_at": moment_text(completed_at),
-            "input": end.get("input"),
-            "output": end.get("output"),
-            "error": None if error is None else error.document(),
-        }
+    said: dict[str, object] = {
+        "key": step.key,
+        "type": step.type,
+        "started_at": moment_text(started_at),
     }
+    if completed_at != started_at:
+        said["completed_at"] = moment_text(completed_at)
+    if status != "completed":
+        said["status"] = status
+    if (branch := end.get("branch")) is not None:
+        said["branch_taken"] = branch
+    if (came := end.get("input")) is not None:
+        said["input"] = came
+    if (left := end.get("output")) is not None:
+        said["output"] = left
+    if (error := end.get("error")) is not None:
+        said["error"] = error.document()
+    return {"step": said}
 
 
 class WaitEnd(TypedDict, total=False):
@@ -60,40 +113,46 @@ def wait_entry(
 
     `arms` are those of its step. Only a wait that declares a list of them shows them (rule W7).
     """
-    event = end.get("event")
-    is_listed = any(arm.group != "single" for arm in arms)
-    return {
-        "wait": {
-            "step_key": waiting.step_key,
-            "events": sorted({arm.event_name for arm in arms}),
-            "status": status,
-            "deadline": optional_moment_text(waiting.deadline),
-            "opened_at": moment_text(waiting.entered_at),
-            "closed_at": optional_moment_text(closed_at),
-            "outcome_branch": end.get("branch"),
-            "resumed_by_event": None if event is None else named(event),
-            "floor": moment_text(waiting.floor),
-            "lookback_truncated": waiting.is_truncated,
-            "held_for_lag": waiting.is_held,
-            "fired_under_lag": end.get("is_under_lag", False),
-            "late_match": None if waiting.late is None else late_match(waiting.late),
-            "kept_event": _kept_event(waiting),
-            "frozen_seconds": waiting.frozen.total_seconds(),
-            **({"arms": _arms(waiting, arms)} if is_listed else {}),
-        }
+    said: dict[str, object] = {
+        "step_key": waiting.step_key,
+        "events": sorted({arm.event_name for arm in arms}),
+        "status": status,
+        "opened_at": moment_text(waiting.entered_at),
+        "floor": moment_text(waiting.floor),
     }
+    if waiting.deadline is not None:
+        said["deadline"] = moment_text(waiting.deadline)
+    if closed_at is not None:
+        said["closed_at"] = moment_text(closed_at)
+    if (branch := end.get("branch")) is not None:
+        said["outcome_branch"] = branch
+    if (event := end.get("event")) is not None:
+        said["resumed_by_event"] = named(event)
+    if any(arm.group != "single" for arm in arms):
+        said["arms"] = _arms(waiting, arms)
+    said.update(_seldom(waiting, end))
+    return {"wait": said}
+
+
+def _seldom(waiting: Waiting, end: WaitEnd) -> Iterator[tuple[str, object]]:
+    """Yield what few waits have to say."""
+    if waiting.is_truncated:
+        yield "lookback_truncated", True
+    if waiting.is_held:
+        yield "held_for_lag", True
+    if end.get("is_under_lag"):
+        yield "fired_under_lag", True
+    if waiting.late is not None:
+        yield "late_match", late_match(waiting.late)
+    if waiting.kept_at is not None:
+        yield "kept_event", named(waiting.met[-1]) | {"kept_at": moment_text(waiting.kept_at)}
+    if waiting.frozen:
+        yield "frozen_seconds", waiting.frozen.total_seconds()
 
 
 def exit_entry(event: StoredEvent) -> dict[str, object]:
     """Return the history entry that names the event by which a run was ended (rules S3, R4)."""
     return {"exit": named(event)}
-
-
-def _kept_event(waiting: Waiting) -> dict[str, object] | None:
-    """Return the event that a wait kept while its automation was paused, and since when (T3)."""
-    if waiting.kept_at is None:
-        return None
-    return named(waiting.met[-1]) | {"kept_at": moment_text(waiting.kept_at)}
 
 
 def _arms(waiting: Waiting, arms: Sequence[Arm]) -> list[dict[str, object]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID, uuid5
 
+from msgspec import Struct
+
 from state.contact import Contact, Link, Profile
 from state.event import Coordinates
-from state.frozen import dataclass
 
 #: The namespace of merge ids. Never change it: a merge's id derives from its cause.
 MERGE_NAMESPACE = UUID("7a4f0c7e-9a4b-5d3e-8d56-0d4c1f2b6e03")
@@ -18,8 +19,7 @@ def merge_id_of(event_key: UUID, merged: int) -> UUID:
     return uuid5(MERGE_NAMESPACE, f"{event_key}:{merged}")
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
+class Merge(Struct, frozen=True):
     """A merge as it is logged: who survived, who was merged, by which event, and what it moved.
 
     `merged` is the other contact as it was; `survivor_profile` the survivor's profile before.
@@ -38,8 +38,7 @@ class Merge:
     decided_runs: tuple[UUID, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
+class Undo(Struct, frozen=True):
     """What a merge took, as its log kept it: the merged contact as it was, and the runs.
 
     `links` and `profile_gone` are the merged contact's before, `profile_kept` the survivor's;
@@ -54,8 +53,7 @@ class Undo:
     decided_runs: tuple[UUID, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedMerge:
+class LoggedMerge(Struct, frozen=True):
     """A merge read from the log; `undo` is None once what it took was erased (rules E7, I5)."""
 
     merge_id: UUID
@@ -69,8 +67,7 @@ class LoggedMerge:
     undone_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MergeRecord:
+class MergeRecord(Struct, frozen=True):
     """A merge and what has happened to its survivor since, in the tables that only grow.
 
     `later` is the newest merge that has to be undone first, `event` the id of an event that came
@@ -83,8 +80,7 @@ class MergeRecord:
     run: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unmerge:
+class Unmerge(Struct, frozen=True):
     """A merge taken back: `merged` is itself again, and has `absorbed` again."""
 
     merge_id: UUID

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from state.frozen import dataclass
+from msgspec import Struct
+
 from state.problem import Collector, Problem, ProblemsError, choose
 
 #: Where a path may begin.
@@ -32,8 +33,7 @@ class PathError(ProblemsError):
     """What was given names no value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Var:
+class Var(Struct, frozen=True):
     """A value to be read when it is needed, written `{var: <path>}`."""
 
     path: str

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from state.copying import replace
-from state.frozen import dataclass
+from msgspec import Struct
+from msgspec.structs import replace
+
 from state.run import Run, Sleeping, Waiting
 
 Mode = Literal["hold", "freeze"]
@@ -24,8 +25,7 @@ class Freeze(NamedTuple):
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Pausing:
+class Pausing(Struct, frozen=True):
     """How an automation is paused: `mode` None while it is not. `freezes` are over, in order."""
 
     mode: Mode | None = None

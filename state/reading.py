@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec import Struct, field
+
 from state.erasure import ERASED
 from state.event import Coordinates, Decoded, Identifier
-from state.frozen import dataclass
 from state.pausing import NEVER_PAUSED, Mode, Pausing
 from state.run import Resolved, Run
 
@@ -62,8 +62,7 @@ class ActionRow(NamedTuple):
     after: Document | None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRun:
+class StoredRun(Struct, frozen=True):
     """A run with all that is kept apart from it.
 
     `late` is the late match by step key (W5), `pausing` how its automation is paused (T3),
@@ -100,8 +99,7 @@ class WaitRow(NamedTuple):
 # --- events ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(Struct, frozen=True):
     """A stored event with the findings that say what it did."""
 
     key: UUID
@@ -211,8 +209,7 @@ class Log(NamedTuple):
 # --- an event's evidence --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Traces:
+class Traces(Struct, frozen=True):
     """All that is stored about one event id, or about one place in a topic."""
 
     events: Sequence[EventRow] = ()
@@ -224,8 +221,7 @@ class Traces:
         return bool(self.events or self.duplicates or self.quarantined or self.notes)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A record read from Kafka because nothing of it is stored, and where its partition stands."""
 
     decoded: Decoded | None

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TypeGuard
 
-from state.frozen import dataclass
+from msgspec import Struct
+
 from state.path import Var, is_var, parse_path, parse_var
 from state.problem import Collector, Problem, ProblemsError, choose
 
@@ -46,8 +47,7 @@ class RuleError(ProblemsError):
     """What was given is not a rule."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """One comparison: a field's path, an operator of `OPERATORS`, and a value or a `Var`.
 
     The operators of `PRESENCE` take no value; theirs is None.
@@ -58,15 +58,13 @@ class Comparison:
     value: object = None
 
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
+class AllOf(Struct, frozen=True):
     """Holds when each of its rules does."""
 
     rules: tuple[Rule, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(Struct, frozen=True):
     """Holds when one of its rules does."""
 
     rules: tuple[Rule, ...]

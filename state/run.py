@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal, NamedTuple
 from uuid import UUID, uuid5
 
-from state.copying import replace
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from state.effect import Settlement, effect_key
 from state.event import Coordinates
-from state.frozen import dataclass
 
 #: The namespace of run ids. Never change it: a run's id is its deduplication key (rule S1).
 RUN_NAMESPACE = UUID("0b3c8f9e-63a5-5c57-8d0f-2f6a54b1d7aa")
@@ -79,8 +79,7 @@ class Resolved(NamedTuple):
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(Struct, frozen=True, omit_defaults=True):
     """The event that started a run, kept whole so that the run outlives the topic (rule R4)."""
 
     key: UUID
@@ -116,8 +115,7 @@ class KeptAnswer(NamedTuple):
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class HeldStart:
+class HeldStart(Struct, frozen=True):
     """Parked before its first step, because its automation was paused when it started (T3).
 
     It is due at once, and begins when a sweep may see it. `holds_for_lag`: as for a delay.
@@ -132,8 +130,7 @@ class HeldStart:
     output: Mapping[str, object] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ArmMet:
+class ArmMet(Struct, frozen=True):
     """The event that met an arm of a wait; `place` is the arm's, as declared (rule W7)."""
 
     place: int
@@ -145,8 +142,7 @@ class ArmMet:
     payload: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """Parked for an event: until `deadline` by event time, judged from `floor` on (W2, W3).
 
     `due_at` is deadline + grace, when the timeout may fire at the earliest (T2). `is_held` says
@@ -176,8 +172,7 @@ class Waiting:
         return self.kept_at is None
 
 
-@dataclass(frozen=True, slots=True)
-class Sleeping:
+class Sleeping(Struct, frozen=True):
     """Parked for an instant. `holds_for_lag`: its run has exit rules, so lag holds it (T2).
 
     `output` is what was known at decide, `frozen` by how much freezes have moved the instant (T3).
@@ -194,8 +189,7 @@ class Sleeping:
     frozen: timedelta = timedelta()
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(Struct, frozen=True):
     """Parked until the world settles one effect (rule F3); `output` is what was known at decide.
 
     An answer that is `kept` makes it due at once (T3).
@@ -228,8 +222,7 @@ ACTIVITY: Mapping[type, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """Why a run failed: the step, a code and a text for people (rule F5)."""
 
     step_key: str | None
@@ -241,8 +234,7 @@ class Failure:
         return {"step_key": self.step_key, "code": self.code, "message": self.message}
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """A run. `parked` is set exactly while it is running; `reason` exactly when it has ended.
 
     `past` is the stored history: JSON objects joined by commas, never decoded on a resume. `fresh`

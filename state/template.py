@@ -7,8 +7,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
+from msgspec import Struct
+
 from state.effect import Channel
-from state.frozen import dataclass
 from state.path import parse_path
 from state.problem import Collector, Problem, ProblemsError, choose
 
@@ -46,8 +47,7 @@ class OversizeError(TemplateError):
     code = "message_too_large"
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """A place for a variable; without a fallback it must have a value."""
 
     name: str
@@ -60,8 +60,7 @@ Text = tuple[str | Gap, ...]
 Rendered = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A parsed template: the texts of one message, by the name of the message's field."""
 
     channel: Channel

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from state.audience import Choice, Membership
 from state.contact import Contact, Link, Profile
@@ -20,7 +21,6 @@ from state.effect import Answer, Effect
 from state.erasure import Erasure
 from state.event import Coordinates, Event, Identifier, Rejected
 from state.evidence import Finding
-from state.frozen import dataclass
 from state.ledger import Ledger
 from state.merge import Merge, MergeRecord, Unmerge
 from state.run import LateMatch, Resolved, Run
@@ -78,8 +78,7 @@ class Claim(NamedTuple):
     is_first_sight: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class LockRequest:
+class LockRequest(Struct, frozen=True):
     """Whom to lock and what to load.
 
     `identifiers` are resolved again after the lock; `event_keys` are looked up among stored events,
@@ -124,8 +123,7 @@ class Enrolment(NamedTuple):
     last_v: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ClosedWait:
+class ClosedWait(Struct, frozen=True):
     """A wait that timed out within the last 24 h and has no late match yet (rule W5).
 
     `trigger_payload` and `outputs` are what its filter may read; empty if it has no filter. `met`
@@ -161,8 +159,7 @@ class PartitionState(NamedTuple):
     advanced_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The world as one turn sees it, all of it read after the locks were taken.
 
     `owners` maps every requested identifier that somebody holds to the contact. `runs` are the
@@ -200,8 +197,7 @@ class Need(NamedTuple):
     floor: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(Struct, frozen=True):
     """An event as it was kept, for look-back; one that arrives also says what caused it (S6)."""
 
     key: UUID
@@ -220,8 +216,7 @@ class StoredEvent:
 # --- what is written ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class EventRecord:
+class EventRecord(Struct, frozen=True):
     """An event to store with what it did: its findings are the evidence `explain` reads."""
 
     event: Event
@@ -232,8 +227,7 @@ class EventRecord:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined:
+class Quarantined(Struct, frozen=True):
     """A record set aside; `winner` names the stored event that it conflicts with, if any (E4)."""
 
     rejected: Rejected

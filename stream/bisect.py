@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
+from msgspec.structs import replace
+
 from handlers.abandon import Abandon
 from handlers.dedupe import rejected_event
 from handlers.ending import Cancel
 from handlers.retry import Retry
 from handlers.timer import Release
 from handlers.unmerge import UndoMerge
-from state.copying import replace
 from state.effect import Answer
 from state.event import Decoded, Event, Rejected
 from state.turn import Position, Quarantined, Refused

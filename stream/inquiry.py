@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from handlers.explaining.case import Case
 from handlers.explaining.hindsight import RunView
 from handlers.publishing.catalogue import compile_version
 from state.contact import contact_uuid
-from state.copying import replace
 from state.event import Coordinates, Event
 from state.merge import LoggedMerge
 from state.moment import moment_text

@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from handlers.abandon import Abandon
 from handlers.claims import claims_for, first_sights
 from handlers.decide import Input, Needs, decide
@@ -19,7 +22,6 @@ from handlers.timer import Release, TimerDue
 from handlers.unmerge import UndoMerge
 from handlers.world import Rules, StoredEvents, World
 from state.automation import Catalogue
-from state.copying import replace
 from state.effect import Answer
 from state.event import Decoded, Event, Identifier
 from state.turn import (
@@ -60,8 +62,7 @@ class Unwieldy(Exception):
 Command = TimerDue | Release | Answer | Abandon | Cancel | Expire | Retry | UndoMerge
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """What one turn is to do.
 
     Records of a batch in the order in which they apply (D1), with the moves of their partitions, or

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct, field
+
 from handlers.explaining.hindsight import RunView
 from state.contact import contact_uuid
 from state.event import Coordinates, Event
-from state.frozen import dataclass
 from state.moment import moment_text, optional_moment_text
 from state.reading import EventRow, Found, QuarantineRow, Traces
 
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """All that is known when an event is explained.
 
     `asked` is the id or the place as it was asked for, `at` the place. `runs` are those that the

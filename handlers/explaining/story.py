@@ -7,18 +7,18 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from handlers.explaining.considered import Considered
 from handlers.suppression import REASONS
 from state.event import Coordinates, Rejected
-from state.frozen import dataclass
 from state.moment import moment_text
 from state.reading import Found, Traces
 
 Entry = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(Struct, frozen=True):
     """What the words are made from; `name` is the event's, where it is known."""
 
     verdict: str

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import field
 from typing import Any
+
+from msgspec import Struct, field
 
 from handlers.message import SendConfig
 from handlers.publishing.drawing import Drawing, DrawnStep
 from handlers.segment import SegmentConfig
 from handlers.steps.set_topic_subscription import Config as TopicConfig
 from state.audience import Audiences, Subscription
-from state.frozen import dataclass
 from state.name import parse_name
 from state.problem import Collector, Problem, ProblemsError, choose
 
@@ -21,8 +21,7 @@ SUBSCRIPTIONS = ("opt_in", "opt_out")
 _TOPIC_KEYS = ("name", "description", "default_subscription")
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredTopic:
+class DeclaredTopic(Struct, frozen=True):
     """A topic that a file declares; what it does not say is the key as the name, and `opt_in`."""
 
     key: str
@@ -31,8 +30,7 @@ class DeclaredTopic:
     default: Subscription
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """What a file declares, to be made where it is missing."""
 
     segments: tuple[str, ...] = ()

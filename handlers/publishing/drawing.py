@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from handlers.message import SendConfig
 from handlers.publishing.entry import parse_exits, parse_reentry
 from handlers.step import StepConfig, StepKind
 from handlers.steps import KINDS
 from state.automation import DEFAULT_BRANCH, STEPS_MAX, Exit, Reentry
-from state.frozen import dataclass
 from state.name import parse_name
 from state.problem import Collector, Problem, ProblemsError, choose
 from state.template import Template, parse_template
@@ -21,8 +22,7 @@ TRIGGER = "trigger"
 _OLD_NAMES = {"ref": "key", "edge_type": "type"}
 
 
-@dataclass(frozen=True, slots=True)
-class DrawnStep:
+class DrawnStep(Struct, frozen=True):
     """A step as it was drawn. `kind` and `config` are None where they could not be parsed."""
 
     key: str
@@ -49,8 +49,7 @@ class Connection(NamedTuple):
         return f'connection "{self.source}" -> "{self.target}"'
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(Struct, frozen=True):
     """An automation's parts, each parsed; they may not fit together yet."""
 
     reentry: Reentry

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import Struct
+
 from handlers.publishing.audiences import check_audiences, declared_document, parse_declared
 from handlers.publishing.document import json_ready
 from handlers.publishing.drawing import Drawing, parse_drawing
 from handlers.publishing.graph import check_graph
 from handlers.publishing.references import check_references
 from state.audience import Audiences
-from state.frozen import dataclass
 from state.name import parse_name
 from state.problem import Collector, Problem, ProblemsError, choose
 from state.zone import parse_zone
@@ -40,8 +41,7 @@ class AutomationError(ProblemsError):
     """An automation cannot be published; `problems` says everything that is wrong with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A valid automation: the definition to publish, JSON-ready, and whether to enable it.
 
     `definition` is `{name, reentry, exit, steps, connections, templates}`, every default spelled

@@ -7,8 +7,9 @@ import pkgutil
 from collections.abc import Mapping
 from types import ModuleType
 
+from msgspec.structs import replace
+
 from handlers.step import StepKind
-from state.copying import replace
 
 _PARTS = ("TYPE", "Config", "BRANCHES", "arms", "enter", "resume")
 

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from state.frozen import dataclass
+from msgspec import Struct
+
 from state.pausing import Mode
 from state.postgres import audit
 from state.postgres.audience_changes import declare
@@ -96,8 +97,7 @@ class StillPaused(Exception):
     """An automation is paused, and nobody could release its runs if it had no name (rule T3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(Struct, frozen=True):
     """A validated automation file: its definition and all event names it listens to."""
 
     name: str

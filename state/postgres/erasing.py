@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from state.erasure import Erasure, redacted
+from state.erasure import Erasure
 from state.event import Identifier
 from state.postgres.codec import json_text, parsed
 from state.postgres.hashing import keyed_hash
 from state.postgres.runs import rewrite_done
 from state.postgres.session import Session
+from state.redaction import redacted
 
 REMEMBER = """
 insert into erased_identifiers as known (hash, before)

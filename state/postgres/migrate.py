@@ -10,8 +10,8 @@ from importlib.resources import files
 from typing import TypeVar
 
 import asyncpg
+from msgspec import Struct
 
-from state.frozen import dataclass
 from state.postgres.leaves import Connection, ensure_partitions
 
 #: The advisory lock that migrations and new partitions take; any constant, but never another's.
@@ -52,8 +52,7 @@ class MigrationError(Exception):
     """The database and the code do not belong together; the message says how they differ."""
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(Struct, frozen=True):
     """One file of the `migrations` folder."""
 
     name: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from state.frozen import dataclass
+from msgspec import Struct
+
 from state.postgres.codec import parsed
 from state.postgres.session import Record, Session
 from state.reading import ActionRow
@@ -28,8 +29,7 @@ order by id
 """
 
 
-@dataclass(frozen=True, slots=True)
-class WantedActions:
+class WantedActions(Struct, frozen=True):
     """Which actions a list shows: `what` is a prefix, `before` the id where the last page ended."""
 
     before: int | None = None

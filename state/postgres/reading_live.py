@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from state.frozen import dataclass
+from msgspec import Struct
+
 from state.instant import FIRST
 from state.postgres.marks import read_now
 from state.postgres.session import Session
@@ -47,8 +48,7 @@ class LiveRun(NamedTuple):
     contact_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(Struct, frozen=True):
     """How many runs are live, by what they do, and of how many a message is being sent."""
 
     by_activity: Mapping[str, int]

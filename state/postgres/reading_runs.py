@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
-from state.frozen import dataclass
+from msgspec import Struct
+
 from state.pausing import Pausing, with_freezes
 from state.postgres.codec import parsed
 from state.postgres.finished import existing_runs
@@ -112,8 +113,7 @@ limit $1
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """Which runs a list shows; `contact_ids` are the numbers of one person (rule I3)."""
 
     automation: str | None = None

@@ -6,20 +6,15 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from state.postgres.codec import (
-    columns_of,
-    core_document,
-    failure_document,
+from state.postgres.codec import columns_of, json_text
+from state.postgres.run_states import (
+    active_state,
+    core_of,
+    done_state,
     history_text,
-    instant,
-    json_text,
-    parked_document,
-    parsed,
-    read_core,
-    read_failure,
     read_parked,
+    read_state,
     read_trigger,
-    trigger_document,
 )
 from state.postgres.session import Record, Session
 from state.run import ACTIVITY, HeldStart, Run, Waiting
@@ -91,7 +86,7 @@ async def rewrite_done(
     rows = await session.rows(DONE_OF_CONTACTS, list(contact_ids))
     if rows:
         runs = [rewritten(read_done(row)) for row in rows]
-        new = [(run.run_id, _done_text(run), history_text(run)) for run in runs]
+        new = [(run.run_id, json_text(done_state(run)), history_text(run)) for run in runs]
         await session.run(REWRITE, *columns_of(new), list(contact_ids))
 
 
@@ -105,18 +100,13 @@ def _place(run: Run) -> tuple[object, ...]:
     return (*where, parked.holds_for_lag, parked.is_held)
 
 
-def _state_text(run: Run) -> str:
-    assert run.parked is not None
-    core = core_document(run)
-    return json_text(core | {"started_at": run.started_at, "parked": parked_document(run.parked)})
-
-
 def _active_row(run: Run) -> tuple[object, ...]:
     activity, step_key, due_at, deadline, holds_for_lag, is_held = _place(run)
+    assert run.parked is not None
     return (
         run.run_id, run.automation_id, run.contact_id, run.created_at, due_at, deadline,
         run.version, holds_for_lag, is_held, activity, step_key,
-        _state_text(run), json_text(trigger_document(run.trigger)), history_text(run),
+        json_text(active_state(run, run.parked)), json_text(run.trigger), history_text(run),
         _looks_back_to(run),
     )  # fmt: skip
 
@@ -127,53 +117,49 @@ def _looks_back_to(run: Run) -> datetime:
     return min(started_from, run.parked.floor) if isinstance(run.parked, Waiting) else started_from
 
 
-def _done_text(run: Run) -> str:
-    told = {
-        "trigger": trigger_document(run.trigger),
-        "failure": failure_document(run.failure),
-    }
-    return json_text(core_document(run) | told)
-
-
 def _done_row(run: Run) -> tuple[object, ...]:
     return (
         run.run_id, run.automation_id, run.contact_id, run.created_at, run.started_at,
-        run.completed_at, run.version, run.status, run.reason, _done_text(run), history_text(run),
+        run.completed_at, run.version, run.status, run.reason,
+        json_text(done_state(run)), history_text(run),
     )  # fmt: skip
 
 
 def read_active(row: Record) -> Run:
     """Return the run that a row of runs_active holds."""
-    state = parsed(row["state"])
+    state = read_state(row["state"])
+    assert state.started_at is not None, "a run has started"
+    assert state.parked is not None, "a run is stored while it is parked"
     return Run(
         run_id=row["run_id"],
         contact_id=row["contact_id"],
         automation_id=row["automation_id"],
         version=row["version"],
-        trigger=read_trigger(parsed(row["trigger"])),
+        trigger=read_trigger(row["trigger"]),
         created_at=row["created_at"],
-        started_at=instant(state["started_at"]),
-        parked=read_parked(row, state["parked"]),
+        started_at=state.started_at,
+        parked=read_parked(row, state.parked),
         past=row["past"],
-        **read_core(state),
+        **core_of(state),
     )
 
 
 def read_done(row: Record) -> Run:
     """Return the run that a row of runs_done holds."""
-    doc = parsed(row["doc"])
+    state = read_state(row["doc"])
+    assert state.trigger is not None, "a run has a trigger"
     return Run(
         run_id=row["run_id"],
         contact_id=row["contact_id"],
         automation_id=row["automation_id"],
         version=row["version"],
-        trigger=read_trigger(doc["trigger"]),
+        trigger=state.trigger,
         created_at=row["created_at"],
         started_at=row["started_at"],
         completed_at=row["completed_at"],
         status=row["status"],
         reason=row["reason"],
-        failure=read_failure(doc["failure"]),
+        failure=state.failure,
         past=row["past"],
-        **read_core(doc),
+        **core_of(state),
     )

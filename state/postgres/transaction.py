@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from state.audience import Audiences
 from state.automation import StoredVersion
 from state.contact import Contact
-from state.copying import replace
 from state.event import Identifier
 from state.postgres.audiences import load_audiences, save_choices, save_memberships
 from state.postgres.audit import save_audited

@@ -7,11 +7,12 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from state.event import Coordinates
 from state.turn import RunChange

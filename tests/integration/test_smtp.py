@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from stream.senders.sender import Accepted, Declined, NotNow, Unsure
 from stream.senders.smtp import SOON

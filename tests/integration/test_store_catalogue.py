@@ -1,12 +1,12 @@
 """What operators publish and what turns read of it: E7, S1, S4, O4."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from state.automation import StoredVersion
 from state.postgres.automations import (

@@ -1,10 +1,10 @@
 """Events kept and set aside: E1, E4, E5, E7, I2, W2."""
 
 import hashlib
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from state.postgres.store import PostgresStore
 from state.turn import (

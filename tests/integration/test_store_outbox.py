@@ -1,11 +1,11 @@
 """Effects claimed, answered and settled: F2, F3, F5, R4."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from state.effect import Answer, Claimed, Effect
 from state.postgres.outbox import CLAIM

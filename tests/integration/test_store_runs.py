@@ -1,10 +1,10 @@
 """Runs parked and done: what is stored is what is loaded (R1, R2, R3, W4, W5, S2)."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from state.postgres.runs import read_done
 from state.postgres.store import PostgresStore

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from random import Random
@@ -12,6 +11,7 @@ from types import MappingProxyType
 
 import structlog
 from hypothesis import example, given, settings, strategies as st
+from msgspec.structs import replace
 
 from state.automation import StoredVersion
 from state.event import Decoded, Event

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import cast
 from uuid import UUID
 
 from hypothesis import given, settings, strategies as st
+from msgspec.structs import replace
 
 from handlers.timer import TimerDue
 from state.effect import Answer

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from state.history import history_of
 from state.run import Run
 from tests.simulation.chronicle import NEVER, seen_at
 from tests.simulation.evidence import Case, Happened
@@ -22,11 +22,11 @@ ENDED_FROM_OUTSIDE = {"exited_rule", "cancelled_operator", "contact_deleted", "m
 
 
 def steps_of(run: Run) -> list[Step]:
-    return [entry["step"] for entry in json.loads(f"[{run.past}]") if "step" in entry]
+    return [entry["step"] for entry in history_of(run) if "step" in entry]
 
 
 def waits_of(run: Run) -> list[Step]:
-    return [entry["wait"] for entry in json.loads(f"[{run.past}]") if "wait" in entry]
+    return [entry["wait"] for entry in history_of(run) if "wait" in entry]
 
 
 def moment(text: str) -> datetime:

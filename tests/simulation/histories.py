@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from typing import Any
 
+from msgspec.structs import replace
+
+from state.history import history_of
 from state.run import Run
 
 
@@ -14,7 +17,6 @@ def with_history(run: Run) -> Run:
     return replace(run, past=",".join(filter(None, [run.past, *entries])), fresh=())
 
 
-def history(run: Run) -> list[dict[str, dict[str, object]]]:
-    """Return a run's entries, stored and fresh."""
-    entries: list[dict[str, dict[str, object]]] = json.loads(f"[{with_history(run).past}]")
-    return entries
+def history(run: Run) -> list[dict[str, dict[str, Any]]]:
+    """Return a run's entries, stored and fresh, as they are written once they are stored."""
+    return history_of(with_history(run))

@@ -6,10 +6,10 @@ A mutant that survives says that an invariant or a fault is missing, not that th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from handlers import admit, advance, arrival, match, timer, waits, world
 from state.run import Run

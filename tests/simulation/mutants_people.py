@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from handlers import admit, advance, after_merge, arrival, deletion, identify, paused, waits, world
 from state import contact

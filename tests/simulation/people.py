@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from state.contact import Profile
-from state.erasure import Erasure, redacted
+from state.erasure import Erasure
 from state.merge import LoggedMerge, Merge, MergeRecord, Undo, Unmerge
+from state.redaction import redacted
 from tests.simulation.histories import with_history
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ Both of its interfaces are in use: the older one writes structured events withou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ from cloudevents.core.bindings import kafka as official
 from cloudevents.core.v1.event import CloudEvent
 from cloudevents.v1 import kafka as older
 from cloudevents.v1.http import CloudEvent as OlderEvent
+from msgspec.structs import replace
 
 from state.event import Event
 from stream.announcement import check

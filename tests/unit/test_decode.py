@@ -1,13 +1,13 @@
 """What a plain record means."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID
 
 import pytest
 from aiokafka.structs import ConsumerRecord
+from msgspec.structs import replace
 
 from state.event import RAW_MAX, Coordinates, Event, Identifier, Rejected, Tombstone
 from stream.decoding.decode import TIME_UNKNOWN, Sources, decode

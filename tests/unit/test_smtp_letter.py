@@ -2,12 +2,12 @@
 
 import email
 import re
-from dataclasses import replace
 from email import policy
 from email.message import EmailMessage
 
 import pytest
 from hypothesis import example, given, strategies as st
+from msgspec.structs import replace
 
 from stream.mailbox import Mailbox, parse_mailbox
 from stream.senders.smtp_letter import LetterError, write_letter

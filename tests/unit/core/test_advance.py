@@ -1,10 +1,10 @@
 """A run's walk from step to step: delays, limits, endings, faults, history."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.abandon import Abandon
 from handlers.decide import decide

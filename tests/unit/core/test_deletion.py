@@ -1,8 +1,7 @@
 """People who leave and come back: what ends, what is erased, what is forgotten, what is not."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from state.contact import contact_uuid
 from state.erasure import mentions

@@ -1,9 +1,9 @@
 """Runs that are ended from outside: R2, S4, O4."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.ending import Cancel, Expire
 from handlers.timer import TimerDue

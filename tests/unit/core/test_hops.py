@@ -192,7 +192,7 @@ def test_an_event_beyond_the_limit_still_resumes_and_exits():
 
 
 def deep(one: Event, hops: int) -> Event:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return replace(one, hops=hops)
 

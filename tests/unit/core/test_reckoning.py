@@ -6,10 +6,10 @@ Berlin's clocks go back in the night after NOON: its next noon is 25 hours away,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.decision import Sleep
 from handlers.publishing.publish import parse_automation

@@ -1,8 +1,7 @@
 """Who may enter an automation again: each policy, over all versions, and what it refuses."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from handlers.admit import ACTIVE_RUNS_MAX
 from handlers.publishing.entry import EntryError, parse_reentry

@@ -1,9 +1,9 @@
 """Failed runs that are tried again: R3, R4, F2, S2."""
 
-from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.abandon import Abandon
 from handlers.ending import Cancel

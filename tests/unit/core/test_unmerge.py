@@ -1,10 +1,10 @@
 """A merge taken back: all of it goes back, or nothing where the histories have mixed."""
 
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.unmerge import UndoMerge, refuses_unmerge
 from state.contact import contact_uuid

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from handlers.decision import Emission
 from handlers.world import World
 from state.contact import contact_uuid
 from state.event import CONTACT_EVENTS
+from state.ids import name_uuid
 from state.moment import moment_text
 from state.run import Run
 from state.turn import Emitted
@@ -25,7 +26,7 @@ def emit(world: World, run: Run, step_key: str, emission: Emission) -> None:
     """
     key = run.effect_key(step_key)
     document = {
-        "id": f"evt_{uuid5(EMISSION_NAMESPACE, key).hex}",
+        "id": f"evt_{name_uuid(EMISSION_NAMESPACE, key).hex}",
         "event": emission.event,
         "occurred_at": moment_text(world.now),
         "contact_id": str(contact_uuid(run.contact_id)),

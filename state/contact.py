@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from state.audience import Audiences
 from state.event import KINDS, Identifier
+from state.ids import uuid_of
 
 #: How many identifiers of a kind one contact may hold (rule I2).
 LIMITS = {"external_id": 1, "email": 5, "phone": 5, "anonymous_id": 100}
@@ -24,7 +25,7 @@ _INVERSE = pow(_FACTOR, -1, _SPAN)
 
 def contact_uuid(contact_id: int) -> UUID:
     """Return the public id of a contact: its number, spread over a UUID's low bits, reversible."""
-    return UUID(int=_PREFIX | _VARIANT | (contact_id * _FACTOR % _SPAN))
+    return uuid_of((_PREFIX | _VARIANT | (contact_id * _FACTOR % _SPAN)).to_bytes(16))
 
 
 def contact_number(public_id: UUID) -> int | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec import Struct
+
+from state.ids import name_uuid
 
 #: The namespace of message ids. Never change it: a message's id is its deduplication key (rule F2).
 EFFECT_NAMESPACE = UUID("5e0f6d1c-7b57-5d0e-9a6f-0c7a8e4b1f11")
@@ -29,7 +31,7 @@ def effect_key(automation_id: UUID, trigger_key: UUID, step_key: str, occurrence
 
 def effect_id_of(key: str) -> UUID:
     """Return the id of the message that the effect with this key produces (rule F2)."""
-    return uuid5(EFFECT_NAMESPACE, key)
+    return name_uuid(EFFECT_NAMESPACE, key)
 
 
 class Effect(Struct, frozen=True):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec import Struct
 
 from state.contact import Contact, Link, Profile
 from state.event import Coordinates
+from state.ids import name_uuid
 
 #: The namespace of merge ids. Never change it: a merge's id derives from its cause.
 MERGE_NAMESPACE = UUID("7a4f0c7e-9a4b-5d3e-8d56-0d4c1f2b6e03")
@@ -16,7 +17,7 @@ MERGE_NAMESPACE = UUID("7a4f0c7e-9a4b-5d3e-8d56-0d4c1f2b6e03")
 
 def merge_id_of(event_key: UUID, merged: int) -> UUID:
     """Return a merge's id: its event, and who was merged by it."""
-    return uuid5(MERGE_NAMESPACE, f"{event_key}:{merged}")
+    return name_uuid(MERGE_NAMESPACE, f"{event_key}:{merged}")
 
 
 class Merge(Struct, frozen=True):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from state.effect import Settlement, effect_key
 from state.event import Coordinates
+from state.ids import name_uuid
 
 #: The namespace of run ids. Never change it: a run's id is its deduplication key (rule S1).
 RUN_NAMESPACE = UUID("0b3c8f9e-63a5-5c57-8d0f-2f6a54b1d7aa")
@@ -51,7 +52,7 @@ STATUS_OF: Mapping[Reason, RunStatus] = {
 
 def run_id_of(automation_id: UUID, trigger_key: UUID, occurrence: int = 0) -> UUID:
     """Return a run's id, derived from its cause: redelivery of the trigger changes nothing (S1)."""
-    return uuid5(RUN_NAMESPACE, f"{automation_id}:{trigger_key}:{occurrence}")
+    return name_uuid(RUN_NAMESPACE, f"{automation_id}:{trigger_key}:{occurrence}")
 
 
 def retry_id_of(run: Run) -> UUID:
@@ -68,7 +69,7 @@ def _lineage_id(run: Run, number: int) -> UUID:
     cause = run.automation_id, run.trigger.key, run.occurrence
     if not number:
         return run_id_of(*cause)
-    return uuid5(RUN_NAMESPACE, ":".join((*map(str, cause), f"retry {number}")))
+    return name_uuid(RUN_NAMESPACE, ":".join((*map(str, cause), f"retry {number}")))
 
 
 class Resolved(NamedTuple):

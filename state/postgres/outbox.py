@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from state.effect import Answer, Claimed, Effect, withdrawal
+from state.ids import name_uuid
 from state.postgres.codec import columns_of, json_text, optional_json, parsed
 from state.postgres.session import Record, Session
 from state.turn import Withdrawn
@@ -170,7 +171,7 @@ async def make_room(session: Session, resent: Sequence[tuple[UUID, UUID]]) -> No
     Each is given with the run in which it failed, which goes on showing it.
     """
     if resent:
-        rows = [(effect_id, uuid5(effect_id, str(run_id))) for effect_id, run_id in resent]
+        rows = [(effect_id, name_uuid(effect_id, str(run_id))) for effect_id, run_id in resent]
         await session.run(SET_ASIDE, *columns_of(rows))
 
 

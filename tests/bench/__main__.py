@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.local.stack import LocalStack
-from tests.bench import latency, report, throughput
+from tests.bench import catchup, effects, latency, plot, report, throughput
 from tests.bench.figures import Figure, joined
 
 Measure = Callable[..., Awaitable[list[Figure]]]
@@ -22,6 +22,8 @@ Measure = Callable[..., Awaitable[list[Figure]]]
 BENCHMARKS: dict[str, tuple[Measure, int, int]] = {
     "throughput": (throughput.measure, throughput.JOURNEYS, 2_000),
     "latency": (latency.measure, latency.JOURNEYS, 40),
+    "catchup": (catchup.measure, catchup.EVENTS, 20_000),
+    "effects": (effects.measure, effects.MESSAGES, 500),
 }
 
 
@@ -44,6 +46,7 @@ def main() -> int:
             results[name] = joined(runs)
     Console().print(report.table(results))
     console.print(f"written: {report.save(results, options.runs, options.out)}")
+    console.print(f"written: {plot.save(results, options.out)}")
     figures = [figure for some in results.values() for figure in some]
     return int(any(one.goal and not one.goal.is_met(one.middle) for one in figures))
 

@@ -11,9 +11,12 @@ from pathlib import Path
 import psutil
 from rich.table import Table
 
-from tests.bench.figures import Figure
+from tests.bench.figures import Bound, Figure
 
 Results = Mapping[str, Sequence[Figure]]
+
+#: How a bound is written.
+SIGNS: Mapping[Bound, str] = {"at least": ">=", "at most": "<="}
 
 
 def table(results: Results) -> Table:
@@ -37,8 +40,10 @@ def _judged(figure: Figure) -> list[str]:
     goal = figure.goal
     if goal is None:
         return ["", ""]
-    sign = {"at least": ">=", "at most": "<="}[goal.bound]
-    return [f"{sign} {number(goal.value)}", "met" if goal.is_met(figure.middle) else "missed"]
+    return [
+        f"{SIGNS[goal.bound]} {number(goal.value)}",
+        "met" if goal.is_met(figure.middle) else "missed",
+    ]
 
 
 def number(value: float) -> str:

@@ -18,6 +18,9 @@ def test_every_benchmark_runs_and_tells_its_figures(tmp_path: Path) -> None:
     assert said.returncode in (0, 1), said.stderr[-2000:]
     told = json.loads((tmp_path / "bench.json").read_text())
     figures = {name: [one["name"] for one in some] for name, some in told["results"].items()}
-    assert set(figures) == {"throughput", "latency"}
+    assert set(figures) == {"throughput", "latency", "catchup", "effects"}
     assert {"two workers", "floor, bare COPY", "WAL"} <= set(figures["throughput"])
     assert "answer to completion, p99" in figures["latency"]
+    assert "of the bare consumer" in [one["unit"] for one in told["results"]["catchup"]]
+    assert "two workers, settled" in figures["effects"]
+    assert "throughput: WAL" in (tmp_path / "bench.svg").read_text()

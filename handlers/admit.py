@@ -81,19 +81,27 @@ def _judge_reentry(
         for run in world.active_runs(event.contact_id).values()
         if run.automation_id == automation.automation_id
     ]
-    last = world.enrolment(event.contact_id, automation.automation_id)
     match reentry.policy:
-        case "once" if last is not None or active:
+        case "once" if active or world.enrolment(event.contact_id, automation.automation_id):
             return Admission("once")
         case "one_active" if active:
             return Admission("one_active")
-        case "after" if last and event.v < (opens := _opens_at(world, automation, event, last)):
+        case "after" if opens := _opens_later(world, automation, event):
             return Admission("reentry_too_soon", (_compared(event, opens),))
         case "key":
             return _judge_key(active, resolve(reentry.path, scope))
         case _:
             pass
     return Admission("capped") if len(active) >= ACTIVE_RUNS_MAX else Admission("started")
+
+
+def _opens_later(world: World, automation: Automation, event: StoredEvent) -> datetime | None:
+    """Return when the contact may enter again, if that is after this event (rule S2)."""
+    last = world.enrolment(event.contact_id, automation.automation_id)
+    if last is None:
+        return None
+    opens_at = _opens_at(world, automation, event, last)
+    return opens_at if event.v < opens_at else None
 
 
 def _opens_at(

@@ -228,16 +228,16 @@ class _Walk(Struct):
         return replace(outcome, input=parked.input) if isinstance(outcome, Fail) else outcome
 
     def _turn(self, previous_at: datetime) -> Turn:
-        run = self.run
+        world, run = self.world, self.run
         return Turn(
             step=self.step,
             version=self.version,
-            contact=self.world.contact(run.contact_id),
-            scope=scope_of(self.world, run, run.trigger.payload),
-            now=self.world.now,
+            read_contact=lambda: world.contact(run.contact_id),
+            read_scope=lambda: scope_of(world, run, run.trigger.payload),
+            now=world.now,
             run=run,
             previous_at=previous_at,
-            audiences=self.world.catalogue.audiences,
+            audiences=world.catalogue.audiences,
         )
 
     def _complete(self, outcome: GoTo) -> None:

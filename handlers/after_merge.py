@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from handlers.advance import end_early, resume_closed
 from handlers.exits import exit_by_history, exit_needs
-from handlers.guard import guarded
+from handlers.guard import Guard
 from handlers.match import parked_order
 from handlers.merge import Joined
 from handlers.receipt import add_deferred_receipt
@@ -139,7 +139,7 @@ def _look_back(world: World, runs: Sequence[Run], others: Collection[int]) -> It
         waiting, match = look_back(world, current, current.parked, others)
         if match is not None:
             add_deferred_receipt(world, current, waiting.step_key, match.event, "look_back")
-            with guarded(world, current):
+            with Guard(world, current):
                 world.put_run(resume_closed(world, current, waiting, match))
         elif waiting is not current.parked:
             world.put_run(replace(current, parked=waiting, updated_at=world.now))

@@ -11,7 +11,7 @@ from handlers.after_merge import follow_merges
 from handlers.dedupe import is_dropped, is_past_memory, set_aside
 from handlers.deletion import apply_deletion, is_deletion, is_dropped_as_erased
 from handlers.exits import StoredExit, early_exit, exit_runs
-from handlers.guard import guarded
+from handlers.guard import Guard
 from handlers.identify import Identity, identify
 from handlers.match import apply_hit, match_waits, note_late_arrivals
 from handlers.profile import apply_contact_event
@@ -73,7 +73,7 @@ def _set_in_motion(
 ) -> None:
     exit_runs(world, event, findings)
     for hit in match_waits(world, event, findings):
-        with guarded(world, hit.run):
+        with Guard(world, hit.run):
             apply_hit(world, hit, findings)
     note_late_arrivals(world, event, findings)
     for automation in world.catalogue.starts.get(event.name, ()):
@@ -114,7 +114,7 @@ def _start(
     reason = "held" if world.is_paused(run) else None
     findings.append(Finding("automation", "started", automation_id, run.run_id, reason=reason))
     remember_entry(world, automation, event)
-    with guarded(world, run):
+    with Guard(world, run):
         world.put_run(begin(world, run))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -18,18 +18,28 @@ from state.run import Run
 class Turn(Struct, frozen=True):
     """A step's turn in a run: everything it may know, the instant `now` included.
 
-    In `scope`, `event` is the trigger's payload. `previous_at` is since when the run stood at the
-    step before: the trigger's V, if it was that.
+    `previous_at` is since when the run stood at the step before: the trigger's V, if it was that.
+    Who the contact is and what paths read is asked when a step reads it, which most do not.
     """
 
     step: Step
     version: Version
-    contact: Contact
-    scope: Scope
+    read_contact: Callable[[], Contact]
+    read_scope: Callable[[], Scope]
     now: datetime
     run: Run
     previous_at: datetime
     audiences: Audiences = field(default_factory=Audiences)
+
+    @property
+    def contact(self) -> Contact:
+        """Return the run's contact as it stands now."""
+        return self.read_contact()
+
+    @property
+    def scope(self) -> Scope:
+        """Return what rules and variables read; `event` is the trigger's payload."""
+        return self.read_scope()
 
     @property
     def started_from(self) -> datetime:

@@ -44,8 +44,9 @@ class Directory(Struct):
     """The working copy of the contacts of one group.
 
     `reserved` are identifiers that this turn claimed before the lock: they count as unbound until
-    the fold binds them, and tell which contact number to use when it does. `merged` maps contacts
-    to whom they were merged into in this turn, `erased` names to the V of this turn's deletions.
+    the fold binds them, and tell which contact number to use when it does. `moved` maps contacts to
+    whom they were merged into, in this turn or as its commands name them, `erased` names to the V
+    of this turn's deletions.
     """
 
     snapshot: Snapshot
@@ -55,15 +56,18 @@ class Directory(Struct):
     owners: dict[Identifier, int] = field(default_factory=dict)
     contacts: dict[int, Contact] = field(default_factory=dict)
     first_seen_here: set[int] = field(default_factory=set)
-    merged: dict[int, int] = field(default_factory=dict)
+    moved: dict[int, int] = field(default_factory=dict)
     erased: dict[Identifier, datetime] = field(default_factory=dict)
     deleted: list[int] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        if self.snapshot.survivors:
+            self.moved.update(self.snapshot.survivors)
+
     def home_of(self, contact_id: int) -> int:
         """Return the contact that this one has become by merges, of this turn or before (I3)."""
-        contact_id = self.snapshot.survivors.get(contact_id, contact_id)
-        while contact_id in self.merged:
-            contact_id = self.merged[contact_id]
+        while contact_id in self.moved:
+            contact_id = self.moved[contact_id]
         return contact_id
 
     def members(self, contact_id: int) -> tuple[int, ...]:
@@ -78,13 +82,24 @@ class Directory(Struct):
 
     def contact(self, contact_id: int) -> Contact:
         """Return a contact as it stands now in this turn; a merged one is its survivor."""
-        contact_id = self.home_of(contact_id)
+        if self.moved:
+            contact_id = self.home_of(contact_id)
         found = self.contacts.get(contact_id)
-        if found is None:
-            loaded = self.snapshot.contacts[contact_id]
+        return self._loaded(contact_id) if found is None else found
+
+    def _loaded(self, contact_id: int) -> Contact:
+        """Return a contact as it was loaded, without the links that are only reserved for it."""
+        loaded = self.snapshot.contacts[contact_id]
+        if self.reserved:
             bound = tuple(link for link in loaded.links if link.identifier not in self.reserved)
-            found = self.contacts[contact_id] = replace(loaded, links=bound)
-        return found
+            loaded = replace(loaded, links=bound)
+        self.contacts[contact_id] = loaded
+        return loaded
+
+    def has_no_past(self, contact_id: int) -> bool:
+        """Tell whether nothing can be stored of a person yet: this turn is the first to see it."""
+        contact = self.contact(contact_id)
+        return contact.contact_id in self.first_seen_here and not contact.absorbed
 
     def owner_of(self, identifier: Identifier) -> int | None:
         """Return who holds an identifier now in this turn, or None."""
@@ -140,7 +155,7 @@ class Directory(Struct):
             absorbed=(*kept.absorbed, merged, *gone.absorbed),
         )
         self.owners.update(dict.fromkeys((link.identifier for link in gone.links), survivor))
-        self.merged[merged] = survivor
+        self.moved[merged] = survivor
         self.changes.profiles.pop(merged, None)
 
     def part(
@@ -210,7 +225,7 @@ class Directory(Struct):
         self._undo_unused_claims()
         for contact_id, profile in self.changes.profiles.items():
             note_audiences(self.changes, contact_id, self._stored_profile(contact_id), profile)
-        for contact_id in (*self.merged, *self.deleted):  # nothing is known under these any more
+        for contact_id in (*self.moved, *self.deleted):  # nothing is known under these any more
             note_audiences(self.changes, contact_id, self._stored_profile(contact_id), Profile())
 
     def _stored_profile(self, contact_id: int) -> Profile:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from handlers.advance import end_early
 from handlers.evaluate import Verdict, evaluate
-from handlers.match import parked_order
+from handlers.match import in_order
 from handlers.receipt import add_deferred_exit
-from handlers.waits import names_of, needs_for, scope_of
+from handlers.waits import needs_for, scope_of
 from handlers.world import LOOK_BACK_MAX, Findings, World
 from state.automation import Exit, Version
 from state.evidence import Check, Finding
@@ -31,10 +31,11 @@ class StoredExit(NamedTuple):
 
 def exit_runs(world: World, event: StoredEvent, findings: Findings) -> None:
     """End the runs whose exit rules this event fulfils, mid-delay and while sending too (S3)."""
-    for run in sorted(world.active_runs(event.contact_id).values(), key=parked_order):
-        if not _may_exit(run, event):
+    for run in in_order(world.active_runs(event.contact_id).values()):
+        exits = world.version_of(run).exits
+        if not exits or not _may_exit(run, event):
             continue
-        for rule in _rules_for(world.version_of(run), event):
+        for rule in _rules_for(exits, event):
             verdict = _judge(world, run, rule, event)
             if verdict.holds:
                 findings.append(Finding("exit", "exited", run.automation_id, run.run_id))
@@ -119,7 +120,9 @@ def _stored_since(
         event
         for name in names
         for event in world.stored_events(
-            needs_for(world, run.contact_id, run.trigger.v, name, others)
+            run.contact_id,
+            name,
+            lambda name: needs_for(world, run.contact_id, run.trigger.v, name, others),
         )
         if _may_exit(run, event)
     ]
@@ -127,9 +130,9 @@ def _stored_since(
 
 def _oldest_fulfilled(world: World, run: Run, events: Collection[StoredEvent]) -> StoredExit | None:
     """Return the first of these events, by V, that fulfils an exit rule of the run."""
-    version = world.version_of(run)
+    exits = world.version_of(run).exits
     for event in sorted(events, key=lambda each: (each.v, each.coordinates)):
-        for rule in _rules_for(version, event):
+        for rule in _rules_for(exits, event):
             verdict = _judge(world, run, rule, event)
             if verdict.holds:
                 return StoredExit(event, rule, verdict.checks)
@@ -141,8 +144,8 @@ def _may_exit(run: Run, event: StoredEvent) -> bool:
     return event.key != run.trigger.key and event.v >= run.trigger.v
 
 
-def _rules_for(version: Version, event: StoredEvent) -> list[Exit]:
-    return [rule for rule in version.exits if rule.event_name == event.name]
+def _rules_for(exits: Collection[Exit], event: StoredEvent) -> list[Exit]:
+    return [rule for rule in exits if rule.event_name == event.name]
 
 
 def _judge(world: World, run: Run, rule: Exit, event: StoredEvent) -> Verdict:
@@ -162,6 +165,6 @@ def _names_looked_for(world: World, run: Run) -> frozenset[str]:
         for version in versions
         for name in (
             *(rule.event_name for rule in version.exits),
-            *(name for key in version.arms for name in names_of(version, key)),
+            *version.awaited,
         )
     )

@@ -48,11 +48,21 @@ def sort_records(records: Iterable[Decoded], catalogue: Catalogue) -> Intake:
 
 def names_seen(records: Iterable[Decoded], snapshot: Snapshot) -> list[NameSeen]:
     """Count the names of events, of interest or not, that were not counted before (E7, E4)."""
-    names: dict[tuple[str, str, int], NameSeen] = {}
+    seen: dict[tuple[str, str, int], list[Event]] = {}
     for record in records:
         if isinstance(record, Event) and not snapshot.was_applied(record.coordinates):
-            _count_name(names, record)
-    return list(names.values())
+            topic, partition, _ = record.coordinates
+            seen.setdefault((record.name, topic, partition), []).append(record)
+    return [
+        NameSeen(
+            *key,
+            times=len(events),
+            first_at=min(event.recorded_at for event in events),
+            last_at=max(event.recorded_at for event in events),
+            last_offset=max(event.coordinates.offset for event in events),
+        )
+        for key, events in seen.items()
+    ]
 
 
 def is_applied(event: Event, catalogue: Catalogue) -> bool:
@@ -86,19 +96,3 @@ def merged_from(event: Event) -> list[Identifier]:
     if event.name != "contact.merged" or not isinstance(source, Mapping):
         return []
     return [Identifier(kind, source[kind]) for kind in KINDS if isinstance(source.get(kind), str)]
-
-
-def _count_name(names: dict[tuple[str, str, int], NameSeen], event: Event) -> None:
-    topic, partition, offset = event.coordinates
-    key = (event.name, topic, partition)
-    seen = names.get(key)
-    at = event.recorded_at
-    if seen is None:
-        names[key] = NameSeen(event.name, topic, partition, 1, at, at, offset)
-    else:
-        names[key] = seen._replace(
-            times=seen.times + 1,
-            first_at=min(seen.first_at, at),
-            last_at=max(seen.last_at, at),
-            last_offset=max(seen.last_offset, offset),
-        )

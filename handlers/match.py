@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -19,12 +20,16 @@ from state.turn import ClosedWait, LateFound, StoredEvent
 
 def open_waits(world: World, contact_id: int, name: str) -> list[tuple[Run, Waiting]]:
     """Return a contact's open waits for a name, the longest parked first (rule D2)."""
-    found = [
+    return [
         (run, run.parked)
-        for run in world.active_runs(contact_id).values()
+        for run in in_order(world.active_runs(contact_id).values())
         if isinstance(run.parked, Waiting) and _listens(world, run, run.parked, name)
     ]
-    return sorted(found, key=lambda pair: parked_order(pair[0]))
+
+
+def in_order(runs: Collection[Run]) -> Collection[Run]:
+    """Return runs in the order in which an event comes to them (rule D2)."""
+    return sorted(runs, key=parked_order) if len(runs) > 1 else tuple(runs)
 
 
 def parked_order(run: Run) -> tuple[object, ...]:
@@ -49,6 +54,8 @@ def match_waits(world: World, event: StoredEvent, findings: Findings) -> list[Hi
     """Return the runs whose waits this event closes or comes nearer to closing (D2, W6, W7)."""
     hits: list[Hit] = []
     waits = open_waits(world, event.contact_id, event.name)
+    if not waits:
+        return hits
     judged = [(run, waiting, judge(world, run, waiting, event)) for run, waiting in waits]
     chosen = _chosen(judged)
     for run, waiting, judgement in judged:

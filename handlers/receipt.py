@@ -56,7 +56,7 @@ def _receipt(
         **event.coordinates._asdict(),
         "contact_id": str(contact_uuid(contact_id)),
         "processed_at": moment_text(world.now),
-        "did": [finding.document() for finding in done],
+        "did": list(done),
         "ended": [
             {"run_id": str(run.run_id), "status": run.status, "reason": run.reason} for run in ended
         ],

@@ -13,7 +13,7 @@ from handlers.admit import ACTIVE_RUNS_MAX
 from handlers.advance import begin, begin_at
 from handlers.decision import Settled
 from handlers.exits import early_exit
-from handlers.guard import guarded
+from handlers.guard import Guard
 from handlers.world import World
 from state.automation import Catalogue, Reentry, Version
 from state.effect import Settlement
@@ -82,7 +82,7 @@ def apply_retry(world: World, retry: Retry) -> None:
         world.put_run(ended)
         world.changes.tally["retries_exited"] += 1
     else:
-        with guarded(world, run):
+        with Guard(world, run):
             world.put_run(_walk(world, run, finished, version))
     _name_step(world, world.touched_runs[run.run_id], step_key)
     world.changes.tally["runs_retried"] += 1

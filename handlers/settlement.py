@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handlers.advance import resume
 from handlers.decision import Settled
-from handlers.guard import guarded
+from handlers.guard import Guard
 from handlers.paused import keep_answer
 from handlers.world import World
 from state.effect import Answer
@@ -26,5 +26,5 @@ def apply_answer(world: World, answer: Answer) -> None:
         world.put_run(keep_answer(world, run, answer))
         return
     cause = Settled(answer.settlement, answer.code, answer.text, answer.provider_id)
-    with guarded(world, run):
+    with Guard(world, run):
         world.put_run(resume(world, run, cause))

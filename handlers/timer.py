@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from handlers.advance import elapse
-from handlers.guard import guarded
+from handlers.guard import Guard
 from handlers.hold import LagVerdict, judge_lag
 from handlers.waits import arms_of
 from handlers.world import World
@@ -46,7 +46,7 @@ def apply_timer(world: World, timer: TimerDue) -> None:
     if verdict == "hold":
         _hold(world, run, parked)
         return
-    with guarded(world, run):
+    with Guard(world, run):
         _fire(world, run, parked, is_under_lag=verdict == "fire_under_lag")
 
 
@@ -59,7 +59,7 @@ def apply_release(world: World, release: Release) -> None:
     if parked is None:
         return
     before: dict[str, object] = {"activity": run.activity, "step_key": parked.step_key}
-    with guarded(world, run):
+    with Guard(world, run):
         _fire(world, run, parked, is_under_lag=True)
     audited = Audited(release.who, "timer.release", str(run.run_id), before, {"why": release.why})
     world.changes.audited.append(audited)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -189,7 +190,9 @@ def _candidates(
     found = [
         event
         for name in names_of(world.version_of(run), waiting.step_key)
-        for event in world.stored_events(needs_of(world, run, waiting, name))
+        for event in world.stored_events(
+            run.contact_id, name, partial(needs_of, world, run, waiting)
+        )
         if event.v >= farthest and (among is None or event.contact_id in among)
     ]
     return sorted(found, key=lambda event: (event.v, event.coordinates))
@@ -197,6 +200,5 @@ def _candidates(
 
 def needs_of(world: World, run: Run, waiting: Waiting, name: str) -> list[Need]:
     """Return the look-back for one name of a wait, and those its version's waits may ask for."""
-    version = world.version_of(run)
-    others = frozenset(name for key in version.arms for name in names_of(version, key))
-    return needs_for(world, run.contact_id, waiting.floor, name, others)
+    awaited = world.version_of(run).awaited
+    return needs_for(world, run.contact_id, waiting.floor, name, awaited)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -149,18 +149,26 @@ class World(Struct):
 
     def active_runs(self, contact_id: int) -> dict[UUID, Run]:
         """Return a contact's active runs as they stand now in this turn."""
-        return self._runs_under(self.people.home_of(contact_id))
+        number = self.people.home_of(contact_id)
+        found = self.runs.get(number)
+        return self._runs_under(number) if found is None else found
 
     def _runs_under(self, number: int) -> dict[UUID, Run]:
         found = self.runs.get(number)
         if found is None:
             loaded = {run.run_id: run for run in self.snapshot.runs.get(number, ())}
             self.loaded_runs.update(loaded)
-            found = self.runs[number] = {
-                run_id: with_freezes(run, pausing_of(self.catalogue.pausings, run), self.now)
-                for run_id, run in loaded.items()
-            }
+            found = self.runs[number] = self._with_freezes(loaded)
         return found
+
+    def _with_freezes(self, runs: dict[UUID, Run]) -> dict[UUID, Run]:
+        pausings = self.catalogue.pausings
+        if not pausings:
+            return dict(runs)
+        return {
+            run_id: with_freezes(run, pausing_of(pausings, run), self.now)
+            for run_id, run in runs.items()
+        }
 
     def move_runs(self, merged: int, survivor: int) -> list[Run]:
         """Let the survivor of a merge have the other's active runs; return these (rule I3)."""
@@ -189,8 +197,10 @@ class World(Struct):
 
     def _withdraw(self, run: Run) -> None:
         """Call back the send at which a run stood, if it was not its answer that ended it (F3)."""
+        if run.reason is None:
+            return
         before = self.touched_runs.get(run.run_id) or self.loaded_runs.get(run.run_id)
-        if run.reason is None or before is None or not isinstance(before.parked, Sending):
+        if before is None or not isinstance(before.parked, Sending):
             return
         effect_id, is_settled = before.parked.effect_id, before.parked.kept is not None
         if not is_settled and all(answer.effect_id != effect_id for answer in self.changes.answers):
@@ -199,6 +209,8 @@ class World(Struct):
 
     def is_paused(self, run: Run) -> bool:
         """Tell whether nothing of this run may advance now (rule T3)."""
+        if not self.catalogue.pausings:
+            return False
         return pausing_of(self.catalogue.pausings, run).mode is not None
 
     def version_of(self, run: Run) -> Version:
@@ -242,15 +254,21 @@ class World(Struct):
         """Return the stored event of this key, from this turn or an earlier one (rule E4)."""
         return self.seen.get(key) or self.snapshot.seen.get(key)
 
-    def stored_events(self, needs: Sequence[Need]) -> Sequence[StoredEvent]:
-        """Return stored events for the first need, of earlier turns and this one, unordered.
+    def stored_events(
+        self, contact_id: int, name: str, needs_for: Callable[[str], Sequence[Need]]
+    ) -> Sequence[StoredEvent]:
+        """Return a person's stored events of a name, of earlier turns and this one, unordered.
 
         Events are read through the merge set (rule I3): they stay under the number they came by.
+        `needs_for` returns the look-back for this name, then those that may be asked for next.
 
         Raises:
-            NeedsLookBack: the store was not asked yet. All of `needs` are asked for together, so
-                that the waits further down the same version cost no further round.
+            NeedsLookBack: the store was not asked yet. All needs are asked for together, so that
+                the waits further down the same version cost no further round.
         """
+        if self.people.has_no_past(contact_id):
+            return self.arrived.get((contact_id, name), ())
+        needs = needs_for(name)
         found: list[StoredEvent] = []
         for need in self._through_merges(needs[:1]):
             here = self.arrived.get((need.contact_id, need.name), [])

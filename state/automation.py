@@ -74,9 +74,9 @@ class Version(Struct, frozen=True):
     """A published graph, compiled: immutable, and what its runs are pinned to for life.
 
     `order` is the graph order of step keys (trigger first); `successors` maps (step key, branch) to
-    the next step's key; `arms` are what its waiting steps listen to, in declared order; `names` are
-    all event names it listens to (trigger, arms, exits); `time_zone` is what calendar durations of
-    contacts without one are counted in.
+    the next step's key; `arms` are what its waiting steps listen to, in declared order, `awaited`
+    the names of these events; `names` are all that it listens to (trigger, arms, exits);
+    `time_zone` is what calendar durations of contacts without one are counted in.
     """
 
     automation_id: UUID
@@ -93,6 +93,7 @@ class Version(Struct, frozen=True):
     arms: Mapping[str, tuple[Arm, ...]]
     templates: Mapping[str, Template]
     names: frozenset[str]
+    awaited: frozenset[str] = frozenset()
     time_zone: str | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -56,19 +56,22 @@ class Ledger:
     def _written(self) -> dict[str, Any]:
         return {name: book for name, book in vars(self).items() if book}
 
-    def sizes(self) -> Mapping[str, int]:
-        """Return how much is written in each book that was opened."""
-        return {name: len(book) for name, book in vars(self).items() if name != "now"}
+    def sizes(self, names: Iterable[str]) -> list[int]:
+        """Return how much is written in each of these books."""
+        written = vars(self)
+        return [len(written.get(name, ())) for name in names]
 
-    def cut(self, name: str, sizes: Mapping[str, int]) -> None:
-        """Take back what was appended to a list since these were its sizes."""
+    def cut(self, name: str, size: int) -> None:
+        """Take back what was appended to a list since this was its size."""
         if name in vars(self):
-            del vars(self)[name][sizes.get(name, 0) :]
+            del vars(self)[name][size:]
 
     def append(self, other: Ledger) -> None:
         """Take in what another ledger of this kind holds."""
-        for name in self._makers.keys() & vars(other).keys():
-            mine, theirs = getattr(self, name), vars(other)[name]
+        for name, theirs in vars(other).items():
+            if name == "now":
+                continue
+            mine = getattr(self, name)
             if isinstance(mine, list):
                 mine += theirs
             else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import to_builtins
+
 from handlers.explaining.case import Case
 from handlers.explaining.explain import explain
 from handlers.explaining.hindsight import RunView
@@ -45,7 +47,7 @@ def row_of(changes: Changes) -> EventRow:
         resolved=kept.resolved,
         identifiers=of.identifiers,
         payload=of.payload,
-        findings=[finding.document() for finding in kept.findings],
+        findings=to_builtins(kept.findings),
     )
 
 

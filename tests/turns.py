@@ -55,8 +55,8 @@ def turn(
     return Turn(
         step=step,
         version=version,
-        contact=contact,
-        scope=Scope(contact=contact.scope(audiences or Audiences()), **scope),
+        read_contact=lambda: contact,
+        read_scope=lambda: Scope(contact=contact.scope(audiences or Audiences()), **scope),
         now=NOW,
         run=_run(),
         previous_at=NOW - timedelta(minutes=5),

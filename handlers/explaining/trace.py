@@ -6,6 +6,8 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from msgspec.structs import asdict
+
 from handlers.evaluate import Scope, evaluate
 from handlers.waits import arms_of, unmet_arms
 from state.automation import Version
@@ -98,7 +100,7 @@ def refusal_text(checks: Sequence[Check]) -> str:
 
 def _as_of_now(checks: Iterable[Any]) -> list[Check]:
     """Mark what was read of the contact: it may have been another value at the time."""
-    documents: list[dict[str, Any]] = [check._asdict() for check in checks]
+    documents: list[dict[str, Any]] = [asdict(check) for check in checks]
     return [
         check | {"as_of_now": True} if check["field"].startswith("contact.") else check
         for check in documents

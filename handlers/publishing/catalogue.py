@@ -29,6 +29,11 @@ def compile_version(
     (start,) = _kind_of(trigger).arms(trigger.config)
     exits = frozenset(rule.event_name for rule in drawing.exits)
     time_zone = definition.get("time_zone")
+    arms = {
+        key: arms
+        for key, step in drawing.steps.items()
+        if not step.is_trigger and (arms := _kind_of(step).arms(step.config))
+    }
     return Version(
         automation_id=automation_id,
         automation_name=name,
@@ -41,13 +46,10 @@ def compile_version(
         steps={key: _compile_step(step) for key, step in drawing.steps.items()},
         order=graph_order(tuple(drawing.steps), drawing.connections),
         successors={(each.source, each.branch): each.target for each in drawing.connections},
-        arms={
-            key: arms
-            for key, step in drawing.steps.items()
-            if not step.is_trigger and (arms := _kind_of(step).arms(step.config))
-        },
+        arms=arms,
         templates=drawing.templates,
         names=exits | _listened_to(drawing),
+        awaited=frozenset(arm.event_name for some in arms.values() for arm in some),
         time_zone=time_zone if isinstance(time_zone, str) else None,
     )
 

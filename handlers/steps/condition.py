@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from msgspec.structs import asdict
 from pydantic import SkipValidation, model_validator
 
 from handlers.decision import Fail, GoTo, Outcome, Turn
@@ -34,7 +35,7 @@ arms = no_arms
 def enter(turn: Turn) -> Outcome:
     """Judge the rule; a field that is absent fails the step, unless `exists` asked first (F6)."""
     verdict = evaluate(config_of(turn, Config).rule, turn.scope)
-    judged = {"checks": [check._asdict() for check in verdict.checks]}
+    judged = {"checks": [asdict(check) for check in verdict.checks]}
     if verdict.absent:
         fields = ", ".join(verdict.absent)
         return Fail("field_absent", f"absent: {fields}; ask with `exists` first", judged)

@@ -87,6 +87,6 @@ def _event_row(record: EventRecord, now: datetime) -> tuple[object, ...]:
         event.coordinates.topic, event.name, event.source, event.id,
         resolved.kind, resolved.value, resolved.path,
         json_text(event.identifiers), event.payload_text,
-        optional_json([finding.document() for finding in record.findings]),
+        optional_json(record.findings),
         optional_json(event.headers),
     )  # fmt: skip

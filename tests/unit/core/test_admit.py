@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from msgspec.structs import astuple
 
 from handlers.admit import ACTIVE_RUNS_MAX
 from state.run import run_id_of
@@ -65,7 +66,7 @@ def test_a_filter_that_does_not_hold_says_with_which_values():
     changes = scene.decide(event("go", payload={"total": 7}))
     (finding,) = changes.events[0].findings
     assert finding.verdict == "filter_false"
-    assert finding.values[0][:4] == ("event.total", "gt", 10, 7)
+    assert astuple(finding.values[0])[:4] == ("event.total", "gt", 10, 7)
     assert verdicts(scene.decide(event("go", payload={"total": 11}))) == ["started"]
 
 

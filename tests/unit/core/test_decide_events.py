@@ -355,7 +355,7 @@ def test_a_receipt_says_what_an_event_did():
     """R2: whoever published an event hears what it started, resumed or ended."""
     scene = Scene(WAITING)
     (started,) = scene.decide(event("go", id="e1")).receipts
-    assert (started["event_id"], started["did"][0]["verdict"]) == ("e1", "started")
+    assert (started["event_id"], started["did"][0].verdict) == ("e1", "started")
     loose = line(wait("w", "answer"), ways=[], name="B", on=trigger("b"))
     scene = Scene(loose)
     scene.decide(event("b"))

@@ -90,7 +90,7 @@ def test_a_run_whose_exit_was_processed_before_its_trigger_never_begins():
     assert (finding.subject, finding.run_id) == ("automation", run.run_id)
     assert finding.values[0].holds
     (receipt,) = changes.receipts
-    assert [one["verdict"] for one in receipt["did"]] == ["exited_before_start"]
+    assert [one.verdict for one in receipt["did"]] == ["exited_before_start"]
     assert receipt["ended"] == [
         {"run_id": str(run.run_id), "status": "cancelled", "reason": "exited_before_start"}
     ]

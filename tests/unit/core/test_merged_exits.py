@@ -239,8 +239,8 @@ def test_an_exit_that_a_merge_brings_leaves_a_receipt():
     (receipt,) = join(scene).receipts
     run_id = str(scene.run.run_id)
     (did,) = receipt["did"]
-    assert (receipt["event_id"], did["run_id"]) == ("refund", run_id)
-    assert (did["verdict"], did["reason"]) == ("exited", "look_back")
+    assert (receipt["event_id"], str(did.run_id)) == ("refund", run_id)
+    assert (did.verdict, did.reason) == ("exited", "look_back")
     assert receipt["ended"] == [{"run_id": run_id, "status": "completed", "reason": "exited_rule"}]
 
 

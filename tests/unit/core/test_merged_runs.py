@@ -54,7 +54,7 @@ def test_a_merge_wakes_waits_by_the_other_sides_history(waiter):
     assert scene.run.reason == "completed_end"
     (receipt,) = changes.receipts
     assert receipt["contact_id"] == str(contact_uuid(scene.contact("b@x.io")))
-    assert receipt["did"][0]["reason"] == "look_back"
+    assert receipt["did"][0].reason == "look_back"
 
 
 def test_a_merge_does_not_wake_by_what_came_before_the_floor_or_after_the_deadline():

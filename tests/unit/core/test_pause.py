@@ -91,7 +91,7 @@ def test_waits_after_one_that_was_kept_look_back_too():
     assert scene.waits() == []
     changes = released(scene, ahead(hours=1)).fire_due()
     assert effects(changes) == ["yes"]
-    assert [one["did"][0]["reason"] for one in changes.receipts] == ["kept", "look_back"]
+    assert [one["did"][0].reason for one in changes.receipts] == ["kept", "look_back"]
 
 
 def test_a_start_is_held_for_lag_only_if_its_run_has_exit_rules():
@@ -123,7 +123,7 @@ def test_a_kept_match_beats_the_deadline_that_passed_in_the_pause():
     assert closed["closed_at"].startswith("2026-11-22T16:00:00")
     assert scene.run.outputs["w"]["event"] == "answer"
     (receipt,) = changes.receipts
-    assert (receipt["event_id"], receipt["did"][0]["verdict"]) == ("e1", "resumed")
+    assert (receipt["event_id"], receipt["did"][0].verdict) == ("e1", "resumed")
 
 
 def test_an_event_that_comes_after_the_deadline_but_happened_before_is_kept():

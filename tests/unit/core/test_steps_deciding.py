@@ -1,5 +1,7 @@
 """Conditions and contact updates: what they decide from what they read."""
 
+from msgspec.structs import asdict
+
 from handlers.decision import Fail, GoTo, ProfileChange
 from state.evidence import Check
 from tests.turns import entered
@@ -9,7 +11,7 @@ RULE = {"field": "event.total", "operator": "gt", "value": 10}
 
 def test_a_condition_follows_the_branch_that_its_rule_says():
     met = entered("condition", RULE, event={"total": 11})
-    judged = {"checks": [Check("event.total", "gt", 10, 11, True)._asdict()]}
+    judged = {"checks": [asdict(Check("event.total", "gt", 10, 11, True))]}
     assert met == GoTo("condition_met", {"result": True}, judged)
     missed = entered("condition", RULE, event={"total": 10})
     assert isinstance(missed, GoTo)

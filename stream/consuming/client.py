@@ -9,6 +9,9 @@ What the library does, and nobody else has to know:
 - A `getmany` that is cancelled or raises upsets the library's own idle clock for good: so it is
   never cancelled to make it end, it has its own timeout; and nothing relies on that clock.
 - Whatever else goes over the wire may last as long as the broker is silent: so it is bounded.
+- A broker answers a connection's requests one after the other, and a fetch of an idle stream waits
+  there for half a second: so where logs end is asked over a connection of its own. Timeouts wait
+  for that answer (rule W4).
 - One record that it cannot unpack blocks its partition: so `unpacking` does it in its place.
 """
 
@@ -99,11 +102,10 @@ class KafkaClient:
     def __init__(self, topics: Collection[str], options: Mapping[str, Any]) -> None:
         unpacking.install()
         self._topics = sorted(topics)
-        self._consumer = AIOKafkaConsumer(
-            **options,
-            **FIXED,
-            request_timeout_ms=options["session_timeout_ms"] + BEYOND_SESSION_MS,
-        )
+        own = {**options, **FIXED}
+        own["request_timeout_ms"] = options["session_timeout_ms"] + BEYOND_SESSION_MS
+        self._consumer = AIOKafkaConsumer(**own)
+        self._asker = AIOKafkaConsumer(**own | {"group_id": None})
 
     async def start(self, rebalance: Rebalance) -> None:
         """Connect, then join the group in the background.
@@ -115,6 +117,7 @@ class KafkaClient:
             KAFKA_FAILURES: when no broker answers; stop the client then.
         """
         async with asyncio.timeout(START_SECONDS):
+            await self._asker.start()
             await self._consumer.start()
         self._consumer.subscribe(self._topics, listener=_Listener(self._consumer, rebalance))
 
@@ -126,6 +129,7 @@ class KafkaClient:
         try:
             async with asyncio.timeout(patience):
                 await self._consumer.stop()
+                await self._asker.stop()
         except KAFKA_FAILURES:
             await self._abandon()
             return False
@@ -180,14 +184,14 @@ class KafkaClient:
         """Ask where each partition's log begins."""
         async with asyncio.timeout(ANSWER_SECONDS):
             starts: Mapping[Partition, int]
-            starts = await self._consumer.beginning_offsets(_named(partitions))
+            starts = await self._asker.beginning_offsets(_named(partitions))
         return starts
 
     async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
         """Ask where each partition's log ends: its last stable offset."""
         async with asyncio.timeout(ANSWER_SECONDS):
             ends: Mapping[Partition, int]
-            ends = await self._consumer.end_offsets(_named(partitions))
+            ends = await self._asker.end_offsets(_named(partitions))
         return ends
 
     async def advise(self, offsets: Mapping[Partition, int]) -> bool:
@@ -220,6 +224,7 @@ class KafkaClient:
             with contextlib.suppress(KafkaError):
                 await fetcher.close()
         await self._consumer._client.close()
+        await self._asker.stop()  # it is a member of no group, and reads nothing: it only closes
 
 
 class _Listener(ConsumerRebalanceListener):

@@ -248,3 +248,19 @@ async def test_a_client_that_is_abandoned_leaves_no_task_behind(
     client._consumer._closed = True  # a `stop` began, and was cut short
     await client._abandon()
     await until(lambda: asyncio.all_tasks() == before)
+
+
+async def test_ends_are_told_while_a_fetch_waits_for_records(
+    kafka: str, topics: CreateTopics
+) -> None:
+    """W4: the answer is what timeouts wait for; behind a fetch it would not come in time."""
+    (topic,) = await topics("events")
+    waiting = {"fetch_max_wait_ms": 30_000}
+    client = KafkaClient([topic], kafka_group_options(settings_for(kafka, topic)) | waiting)
+    nobody = Nobody()
+    await client.start(nobody)
+    await nobody.is_told.wait()
+    client.seek((topic, 0), 0)
+    assert not await client.read([(topic, 0)], records_max=1, wait_ms=500)  # now a fetch waits
+    assert await client.ends([(topic, 0)]) == {(topic, 0): 0}
+    assert await client.stop(10)

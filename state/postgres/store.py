@@ -89,6 +89,7 @@ class PostgresStore:
                 timeout=CONNECT_SECONDS,
                 command_timeout=command_timeout,
                 server_settings=SETTINGS | {"application_name": f"waitline {worker_id}"[:63]},
+                reset=_keep,
             )
         topics = None if input_topics is None else list(input_topics)
         return cls(pool, worker_id, Stream(stream_epoch, topics))
@@ -303,6 +304,14 @@ class PostgresStore:
 
     def _lane(self, lane: str) -> str:
         return f"{self._worker_id}/{lane}"
+
+
+async def _keep(_connection: asyncpg.Connection) -> None:
+    """Give a connection back as it is: what is set on it lasts for its transaction at most.
+
+    The library's own reset is a statement, as many as all others of an idle worker together. A
+    transaction that is still open is rolled back all the same.
+    """
 
 
 async def _commit(session: Session, turn: int) -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 import state.postgres
+from state.postgres.marks import CLOCK
 from state.postgres.store import PostgresStore
 from state.run import Run
 from state.turn import (
@@ -141,3 +142,22 @@ async def test_a_turn_of_everything_at_once_is_stored(store: PostgresStore) -> N
         quarantined=[Quarantined(rejected(1))],
         message_events=[(effect(1, contact_id, AT).effect_id, contact_id, "email.opened")],
     )
+
+
+async def test_a_connection_is_given_back_without_a_statement(store: PostgresStore) -> None:
+    """Nothing is set on it for longer than a transaction; a reset would double an idle worker."""
+    said: list[str] = []
+    async with store._pool.acquire() as connection:
+        connection.add_query_logger(lambda query: said.append(query.query))
+    for _ in range(2):
+        await store.database_now()
+    assert said == [CLOCK, CLOCK]
+
+
+async def test_a_connection_given_back_has_no_transaction_open(store: PostgresStore) -> None:
+    """E3: what was not committed is nobody else's beginning."""
+    async with store._pool.acquire() as connection:
+        await connection.transaction().start()
+        await connection.execute("create table left_behind ()")
+    async with store._pool.acquire() as connection:
+        assert await connection.fetchval("select to_regclass('left_behind')") is None

@@ -13,7 +13,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.local.stack import LocalStack
-from tests.bench import catchup, effects, latency, plot, report, throughput
+from tests.bench import (
+    catchup,
+    effects,
+    idle,
+    latency,
+    plot,
+    pressure,
+    report,
+    throughput,
+    timers,
+)
 from tests.bench.figures import Figure, joined
 
 Measure = Callable[..., Awaitable[list[Figure]]]
@@ -24,6 +34,9 @@ BENCHMARKS: dict[str, tuple[Measure, int, int]] = {
     "latency": (latency.measure, latency.JOURNEYS, 40),
     "catchup": (catchup.measure, catchup.EVENTS, 20_000),
     "effects": (effects.measure, effects.MESSAGES, 500),
+    "pressure": (pressure.measure, pressure.SECONDS, 1),
+    "timers": (timers.measure, timers.SECONDS, 1),
+    "idle": (idle.measure, idle.SECONDS, 1),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, quantiles
 from typing import Literal
 
 Bound = Literal["at least", "at most"]
@@ -58,4 +58,15 @@ def joined(runs: Sequence[Sequence[Figure]]) -> list[Figure]:
     return [
         Figure(same[0].name, same[0].unit, [each.values[0] for each in same], same[0].goal)
         for same in zip(*runs, strict=True)
+    ]
+
+
+def percentiles(
+    name: str, unit: str, values: Sequence[float], p50: Goal | None = None, p99: Goal | None = None
+) -> list[Figure]:
+    """Return the median and the 99th percentile of what one run has measured many times."""
+    of_hundred = quantiles(values, n=100, method="inclusive")
+    return [
+        Figure(f"{name}, p50", unit, [of_hundred[49]], p50),
+        Figure(f"{name}, p99", unit, [of_hundred[98]], p99),
     ]

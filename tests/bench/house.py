@@ -80,6 +80,20 @@ class House:
                 process.terminate()
                 process.wait(30)
 
+    def groups(self, workers: psutil.Process) -> dict[str, psutil.Process]:
+        """Return whose CPU is measured: those servers that are ours, and the workers."""
+        groups = {"workers": workers}
+        for name, server in (("Postgres", self.stack.postgres), ("broker", self.stack.broker)):
+            if server is not None:
+                groups[name] = psutil.Process(server.pid)
+        return groups
+
+    async def until_shared(self, workers: int) -> None:
+        """Wait until so many workers have partitions of their own."""
+        sql = "select count(distinct owner) from partitions where topic = $1"
+        while await self.value(sql, self.topic) < workers:  # noqa: ASYNC110 - only Postgres knows
+            await asyncio.sleep(LOOK_SECONDS)
+
     async def applied(self) -> int:
         """Return how many records of the topic have been applied and committed."""
         sql = "select coalesce(sum(next_offset), 0) from partitions where topic = $1"

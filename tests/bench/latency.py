@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from statistics import quantiles
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from deploy.local.stack import LocalStack
-from tests.bench.figures import Figure, Goal
+from tests.bench.figures import Figure, Goal, percentiles
 from tests.bench.house import House, house
 from tests.bench.journeys import ANSWER, PLAIN, START, automations, record
 
@@ -35,12 +34,10 @@ async def measure(stack: LocalStack, journeys: int = JOURNEYS) -> list[Figure]:
             await made.until_applied(WARM + journeys)
             acknowledged = await _answered(made, WARM + journeys)
             await made.until_applied(2 * (WARM + journeys))
-        lateness = sorted(_lateness(acknowledged, await made.connection.fetch(DONE)))
-    percentiles = quantiles(lateness, n=100, method="inclusive")
-    return [
-        Figure("answer to completion, p50", "ms", [percentiles[49]], Goal("at most", 8)),
-        Figure("answer to completion, p99", "ms", [percentiles[98]], Goal("at most", 25)),
-    ]
+        late = list(lateness(acknowledged, await made.connection.fetch(DONE)))
+    return percentiles(
+        "answer to completion", "ms", late, p50=Goal("at most", 8), p99=Goal("at most", 25)
+    )
 
 
 async def _answered(made: House, journeys: int) -> dict[str, float]:
@@ -59,7 +56,8 @@ async def _answered(made: House, journeys: int) -> dict[str, float]:
     return acknowledged
 
 
-def _lateness(acknowledged: dict[str, float], done: list[asyncpg.Record]) -> Iterator[float]:
+def lateness(acknowledged: dict[str, float], done: list[asyncpg.Record]) -> Iterator[float]:
+    """Yield, in ms, from each acknowledgement to the commit of the completion that followed it."""
     for row in done:
         if row["trigger"] in acknowledged:
             yield 1_000 * (row["at"].timestamp() - acknowledged[row["trigger"]])

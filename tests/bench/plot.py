@@ -49,7 +49,7 @@ def save(results: Results, folder: Path) -> Path:
 def _bar(axes: Axes, place: int, figure: Figure, goal: Goal) -> float:
     """Draw one figure; return where its whisker ends, in times its goal."""
     least, middle, greatest = (
-        each / goal.value for each in (min(figure.values), figure.middle, max(figure.values))
+        _times(each, goal) for each in (min(figure.values), figure.middle, max(figure.values))
     )
     color = MET if goal.is_met(figure.middle) else MISSED
     axes.barh(place, min(middle, TIMES_MAX), height=0.62, color=color)
@@ -61,6 +61,11 @@ def _bar(axes: Axes, place: int, figure: Figure, goal: Goal) -> float:
         told, (beside, place), (6, 0), textcoords="offset points", va="center", fontsize=8
     )
     return greatest
+
+
+def _times(value: float, goal: Goal) -> float:
+    """Return how many times its goal a figure is; where that is none at all, 1 stands for it."""
+    return value / goal.value if goal.value else 1 + value
 
 
 def _frame(axes: Axes, width: float) -> None:

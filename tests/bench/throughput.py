@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import asyncpg
-import psutil
 
 from deploy.local.databases import Databases
 from deploy.local.stack import LocalStack
@@ -85,7 +84,7 @@ async def _consumed(made: House, workers: int, count: int, journeys: int) -> Mea
     with made.workers(workers) as process:
         await made.until_applied(1)
         first = await made.applied()
-        meter = Meter(_groups(made, process))
+        meter = Meter(made.groups(process))
         await made.until_applied(count)
         spent = meter.read()
         done = (count - first) / count * journeys
@@ -100,12 +99,3 @@ async def _consumed(made: House, workers: int, count: int, journeys: int) -> Mea
         {who: 1_000 * seconds / done for who, seconds in spent.cpu.items()},
         peak,
     )
-
-
-def _groups(made: House, workers: psutil.Process) -> dict[str, psutil.Process]:
-    """Return whose CPU is measured: those servers that are ours, and the workers."""
-    groups = {"workers": workers}
-    for name, server in (("Postgres", made.stack.postgres), ("broker", made.stack.broker)):
-        if server is not None:
-            groups[name] = psutil.Process(server.pid)
-    return groups

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.__main__ import BENCHMARKS
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -18,9 +20,12 @@ def test_every_benchmark_runs_and_tells_its_figures(tmp_path: Path) -> None:
     assert said.returncode in (0, 1), said.stderr[-2000:]
     told = json.loads((tmp_path / "bench.json").read_text())
     figures = {name: [one["name"] for one in some] for name, some in told["results"].items()}
-    assert set(figures) == {"throughput", "latency", "catchup", "effects"}
+    assert set(figures) == set(BENCHMARKS)
     assert {"two workers", "floor, bare COPY", "WAL"} <= set(figures["throughput"])
     assert "answer to completion, p99" in figures["latency"]
+    assert {"maximum", "answer to completion, p99"} <= set(figures["pressure"])
+    assert {"all, p99", "early", "lost"} <= set(figures["timers"])
+    assert {"CPU, worker", "CPU, Postgres", "CPU, broker"} <= set(figures["idle"])
     assert "of the bare consumer" in [one["unit"] for one in told["results"]["catchup"]]
     assert "two workers, settled" in figures["effects"]
     assert "throughput: WAL" in (tmp_path / "bench.svg").read_text()

@@ -15,12 +15,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from deploy.local.stack import LocalStack
 from tests.bench import (
     catchup,
+    crowd,
     effects,
+    hot,
     idle,
     latency,
     plot,
     pressure,
     report,
+    scale,
     throughput,
     timers,
 )
@@ -37,6 +40,9 @@ BENCHMARKS: dict[str, tuple[Measure, int, int]] = {
     "pressure": (pressure.measure, pressure.SECONDS, 1),
     "timers": (timers.measure, timers.SECONDS, 1),
     "idle": (idle.measure, idle.SECONDS, 1),
+    "scale": (scale.measure, scale.PARKED, 1_000),
+    "hot": (hot.measure, hot.HOT, 40),
+    "crowd": (crowd.measure, crowd.RUNS, 500),
 }
 
 

@@ -28,4 +28,7 @@ def test_every_benchmark_runs_and_tells_its_figures(tmp_path: Path) -> None:
     assert {"CPU, worker", "CPU, Postgres", "CPU, broker"} <= set(figures["idle"])
     assert "of the bare consumer" in [one["unit"] for one in told["results"]["catchup"]]
     assert "two workers, settled" in figures["effects"]
+    assert {"never analysed", "analysed"} <= set(figures["scale"])
+    assert "beside the hot one, p99" in figures["hot"]
+    assert "100 automations" in figures["crowd"]
     assert "throughput: WAL" in (tmp_path / "bench.svg").read_text()

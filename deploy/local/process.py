@@ -165,15 +165,22 @@ def tail(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
+_found_ports: set[int] = set()
+
+
 def free_port() -> int:
     """Find a port of 127.0.0.1 that nobody listens on.
 
     It lies below the ports that systems give to clients: a client that tries again and again to
     reach a server that is down would otherwise, now and then, be given that very port as its own,
-    connect to itself, and keep the server from coming back.
+    connect to itself, and keep the server from coming back. None is found twice: whoever asked for
+    the first may not listen on it yet.
     """
     while True:
         port = 20_000 + secrets.randbelow(12_000)
+        if port in _found_ports:
+            continue
+        _found_ports.add(port)
         with socket.socket() as candidate, contextlib.suppress(OSError):
             candidate.bind(("127.0.0.1", port))
             return port

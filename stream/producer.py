@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from state.event import Coordinates
@@ -26,6 +28,8 @@ RETRY_SECONDS_MAX = 4.0
 PUBLISH_SECONDS = 60.0
 #: How long stopping may take, flushing included.
 STOP_SECONDS = 10.0
+#: How large a record may be that is published with others: somewhat less than brokers take.
+RECORD_MAX = 1_000_000
 #: How many records may be on their way at once.
 IN_FLIGHT_MAX = 5000
 
@@ -35,6 +39,7 @@ FIXED: Mapping[str, Any] = {
     "acks": "all",
     "enable_idempotence": True,
     "linger_ms": 5,
+    "max_batch_size": 256 * 1024,
     "request_timeout_ms": 20_000,
 }
 
@@ -105,21 +110,19 @@ class Publisher:
         Raises:
             KafkaError, TimeoutError: some records were not written, or it is unknown.
         """
-        in_flight: deque[asyncio.Future[RecordMetadata]] = deque()
-        done = 0
+        assert self._producer is not None, "start() comes first"
+        parcels = _Parcels(self._producer)
         try:
             for record in records:
-                async with asyncio.timeout(PUBLISH_SECONDS):
-                    in_flight.append(await self._send(record))
-                if len(in_flight) >= in_flight_max:
-                    done += await _settle(in_flight, in_flight_max // 2)
-                    on_progress(done)
-            done += await _settle(in_flight, 0)
-            on_progress(done)
+                await parcels.add(record)
+                if parcels.unsettled >= in_flight_max:
+                    await parcels.settle(in_flight_max // 2)
+                    on_progress(parcels.settled)
+            await parcels.settle(0)
+            on_progress(parcels.settled)
         finally:
-            for future in in_flight:
-                future.add_done_callback(_retrieve)
-        return done
+            parcels.abandon()
+        return parcels.settled
 
     async def stop(self) -> bool:
         """Flush and disconnect; answer whether that was done in time."""
@@ -155,14 +158,92 @@ async def _stop(producer: AIOKafkaProducer) -> bool:
     return True
 
 
-async def _settle(in_flight: deque[asyncio.Future[RecordMetadata]], rest: int) -> int:
-    """Wait for the oldest records until only `rest` are on their way; return how many came home."""
-    settled = 0
-    async with asyncio.timeout(PUBLISH_SECONDS):
-        while len(in_flight) > rest:
-            await in_flight.popleft()
-            settled += 1
-    return settled
+class _Parcels:
+    """Records on their way in batches of our own making, one open for each partition.
+
+    To hand records over one by one costs as much as to decide the events they are about.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self.settled = 0
+        self.unsettled = 0
+        self._producer = producer
+        self._open: dict[tuple[str, int], BatchBuilder] = {}
+        self._partitions: dict[str, list[int]] = {}
+        self._on_their_way: deque[tuple[asyncio.Future[RecordMetadata], int]] = deque()
+
+    async def add(self, record: Outgoing) -> None:
+        """Put a record behind those of its partition.
+
+        Raises:
+            MessageSizeTooLargeError: no broker takes it, and one that refused it would refuse all
+                that this producer publishes from then on.
+        """
+        if _size(record) > RECORD_MAX:
+            await self.settle(0)
+            raise MessageSizeTooLargeError(f"a record of more than {RECORD_MAX} bytes")
+        place = record.topic, await self._partition_of(record)
+        builder = self._open.get(place)
+        if builder is None or not _fits(builder, record):
+            await self._hand_over(place)
+            builder = self._open[place] = self._producer.create_batch()
+            assert _fits(builder, record), "an empty batch takes any record"
+        self.unsettled += 1
+
+    async def settle(self, rest: int) -> None:
+        """Wait for the oldest until only `rest` are on their way."""
+        for place in list(self._open):
+            await self._hand_over(place)
+        async with asyncio.timeout(PUBLISH_SECONDS):
+            while self.unsettled > rest:
+                future, number = self._on_their_way[0]
+                await future
+                self._on_their_way.popleft()
+                self.unsettled -= number
+                self.settled += number
+
+    def abandon(self) -> None:
+        """Leave those on their way to themselves."""
+        for future, _ in self._on_their_way:
+            future.add_done_callback(_retrieve)
+
+    async def _hand_over(self, place: tuple[str, int]) -> None:
+        builder = self._open.pop(place, None)
+        if builder is None:
+            return
+        topic, partition = place
+        async with asyncio.timeout(PUBLISH_SECONDS):
+            future = await self._producer.send_batch(builder, topic, partition=partition)
+        self._on_their_way.append((future, builder.record_count()))
+
+    async def _partition_of(self, record: Outgoing) -> int:
+        """Return the partition of a record's key, as any other client would choose it."""
+        partitions = self._partitions.get(record.topic)
+        if partitions is None:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                partitions = sorted(await self._producer.partitions_for(record.topic))
+            self._partitions[record.topic] = partitions
+        if len(partitions) == 1:
+            return partitions[0]
+        chosen: int = _PARTITIONER(record.key, partitions, partitions)
+        return chosen
+
+
+_PARTITIONER = DefaultPartitioner()
+
+
+def _size(record: Outgoing) -> int:
+    named = sum(len(name) + len(value) for name, value in record.headers)
+    return len(record.key or b"") + len(record.value) + named
+
+
+def _fits(builder: BatchBuilder, record: Outgoing) -> bool:
+    """Append a record to a batch, unless that is full."""
+    headers = list(record.headers)
+    return (
+        builder.append(timestamp=None, key=record.key, value=record.value, headers=headers)
+        is not None
+    )
 
 
 def _retrieve(future: asyncio.Future[RecordMetadata]) -> None:

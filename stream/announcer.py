@@ -11,14 +11,20 @@ from aiokafka.errors import KafkaError
 
 from state.postgres.outgoing import Outgoing as Row, Role
 from state.turn import Moved, Unavailable
+from stream.bell import Bell
 from stream.clock import Clock
 from stream.producer import Outgoing, Publisher
 
 #: How many turns' records are taken at once; each may hold a whole batch of dead letters.
 ROWS_MAX = 8
 
-#: The pause while there is nothing to tell, and after a failure, in seconds.
-IDLE_SECONDS = 0.5
+#: How long a turn's records wait for those of the next ones, in seconds.
+GATHER_SECONDS = 0.25
+
+#: How often an idle announcer looks for what others have left behind, in seconds.
+IDLE_SECONDS = 2.0
+
+#: The pause after a failure, in seconds.
 FAILURE_SECONDS = 5.0
 
 log = structlog.get_logger()
@@ -37,18 +43,23 @@ class OutgoingStore(Protocol):
 
 
 class Announcer:
-    """Publishes what turns have left in the Kafka outbox; `topics` names the topic of each role."""
+    """Publishes what turns have left in the Kafka outbox.
+
+    `topics` names the topic of each role; the bell of a role in `news` rings when there is some.
+    """
 
     def __init__(
         self,
         store: OutgoingStore,
         publisher: Publisher,
         topics: Mapping[Role, str],
+        news: Mapping[str, Bell],
         clock: Clock,
     ) -> None:
         self._store = store
         self._publisher = publisher
         self._topics = topics
+        self._news = news
         self._clock = clock
 
     async def run(self) -> None:
@@ -63,10 +74,11 @@ class Announcer:
 
     async def _tell(self, role: Role) -> None:
         while True:
-            pause = IDLE_SECONDS
             try:
                 if await self._sweep(role):
                     continue
+                await self._news[role].wait_for(IDLE_SECONDS)
+                pause = GATHER_SECONDS
             except (Moved, Unavailable, KafkaError, TimeoutError) as fault:
                 topic, reason = self._topics[role], type(fault).__name__
                 log.warning("announcer.retried", topic=topic, reason=reason)

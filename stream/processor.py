@@ -7,7 +7,7 @@ outcome, and asked after before anything is repeated.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import structlog
@@ -49,6 +49,8 @@ class Processor:
         self._catalogue = CatalogueCache()
         #: Rings when a turn has put effects into the outbox.
         self.effects_made = Bell()
+        #: Each rings when a turn has left records for its output topic, which is named by its role.
+        self.outgoing_made: defaultdict[str, Bell] = defaultdict(Bell)
 
     async def apply_batch(self, batch: Batch) -> BatchResult:
         """Apply a batch of records; return the partitions that turned out to be lost (rule E3)."""
@@ -141,6 +143,8 @@ class Processor:
     def _note(self, lane: str, work: Work, changes: Changes, seconds: float) -> None:
         if changes.effects:
             self.effects_made.ring()
+        for role in _told(changes):
+            self.outgoing_made[role].ring()
         for name, number in report_turn(lane, work, changes, seconds).items():
             self._counters.count(name, number)
 
@@ -158,3 +162,13 @@ def _positions(batch: Batch) -> list[Position]:
         Position(part.topic, part.partition, part.epoch, part.from_offset, part.to_offset, part.low)
         for part in batch.slices
     ]
+
+
+def _told(changes: Changes) -> set[str]:
+    """Return the roles of the output topics that a turn has left records for."""
+    roles: set[str] = {one.role for one in changes.emitted}
+    if changes.receipts:
+        roles.add("receipts")
+    if changes.quarantined:
+        roles.add("dead-letters")
+    return roles

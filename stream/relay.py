@@ -27,7 +27,7 @@ from stream.senders.sender import Accepted, Declined, NotNow, Outcome, Sender, S
 from stream.telemetry import Counters
 
 #: How long an idle relay waits before it looks again, in seconds; a new effect rings sooner.
-IDLE_SECONDS = 0.5
+IDLE_SECONDS = 1.0
 
 #: The back-off between attempts: the first, and the longest (rule F5).
 BACKOFF_FIRST = timedelta(seconds=1)

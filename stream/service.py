@@ -69,7 +69,7 @@ class Worker:
             "contacts": settings.topics_contacts[0],
         }
         self._expiry = Expiry(store, self._processor, settings.run_age_max)
-        self._announcer = Announcer(store, publisher, topics, clock)
+        self._announcer = Announcer(store, publisher, topics, self._processor.outgoing_made, clock)
         self._consumer = Consumer(
             settings,
             store,

@@ -12,6 +12,7 @@ from state.audience import Audiences
 from state.automation import StoredVersion
 from state.effect import Claimed
 from state.event import Identifier
+from state.share import EVERYBODYS, Share
 from state.turn import Changes, Claim, LockRequest, Need, Snapshot, StoredEvent
 
 
@@ -81,7 +82,9 @@ class TurnStore(Protocol):
 class TimerStore(Protocol):
     """What the sweep of due timers needs."""
 
-    async def due(self, limit: int, *, include_held: bool = False) -> list[tuple[int, UUID]]:
+    async def due(
+        self, limit: int, *, include_held: bool = False, share: Share = EVERYBODYS
+    ) -> list[tuple[int, UUID]]:
         """Return (contact, run) of due timers that lag does not hold, the oldest first."""
         ...
 

@@ -51,7 +51,7 @@ class Worker:
         self._retention = retention_of(settings)
         self.counters = Counters()
         self._processor = Processor(store, rules_of(settings), clock, self.counters)
-        self._wake = Wake(store, self._processor, clock)
+        self._wake = Wake(store, self._processor, clock, lambda: self._consumer.share())
         self._senders = open_senders(settings)
         self._eraser = Eraser(store, self._senders, clock, self.counters)
         self._relay = Relay(

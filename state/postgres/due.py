@@ -6,6 +6,7 @@ from uuid import UUID
 
 from state.postgres.offsets import Stream
 from state.postgres.session import Session
+from state.share import Share
 from state.turn import HOLD_NOTICE
 
 #: A timer that lag may hold is due once every partition has been consumed up to it; before that
@@ -23,13 +24,15 @@ pauses as materialized (
 )
 select contact_id, run_id from (
   (select contact_id, run_id, due_at from runs_active
-   where not is_held and due_at <= statement_timestamp() and (not holds_for_lag
+   where not is_held and due_at <= statement_timestamp() - $8::interval
+     and contact_id % $6 = any($7::bigint[]) and (not holds_for_lag
      or due_at <= statement_timestamp() - $4::interval or due_at <= (select low from lag))
      and not (select are_some from pauses)
    order by due_at limit $1)
   union all
   (select contact_id, run_id, due_at from runs_active
-   where is_held and due_at <= statement_timestamp()
+   where is_held and due_at <= statement_timestamp() - $8::interval
+     and contact_id % $6 = any($7::bigint[])
      and due_at <= (select case when $3 then 'infinity' else low end from lag)
      and not (select are_some from pauses)
    order by due_at limit $1)
@@ -38,13 +41,15 @@ select contact_id, run_id from (
   cross join lateral (
     (select contact_id, run_id, due_at from runs_active
      where automation_id = automations.automation_id
-       and not is_held and due_at <= statement_timestamp() and (not holds_for_lag
+       and not is_held and due_at <= statement_timestamp() - $8::interval
+       and contact_id % $6 = any($7::bigint[]) and (not holds_for_lag
          or due_at <= statement_timestamp() - $4::interval or due_at <= (select low from lag))
      order by due_at limit $1)
     union all
     (select contact_id, run_id, due_at from runs_active
      where automation_id = automations.automation_id
-       and is_held and due_at <= statement_timestamp()
+       and is_held and due_at <= statement_timestamp() - $8::interval
+       and contact_id % $6 = any($7::bigint[])
        and due_at <= (select case when $3 then 'infinity' else low end from lag)
      order by due_at limit $1)
   ) as theirs
@@ -81,10 +86,11 @@ select extract(epoch from least(
 
 
 async def load_due(
-    session: Session, limit: int, stream: Stream, *, include_held: bool
+    session: Session, limit: int, stream: Stream, *, include_held: bool, share: Share
 ) -> list[tuple[int, UUID]]:
     """Return contact and run of what is due by the database's clock, the oldest first."""
-    rows = await session.rows(DUE, limit, stream.epoch, include_held, HOLD_NOTICE, stream.topics)
+    asked = limit, stream.epoch, include_held, HOLD_NOTICE, stream.topics
+    rows = await session.rows(DUE, *asked, share.of, share.own, share.late_by)
     return [(contact_id, run_id) for contact_id, run_id in rows]
 
 

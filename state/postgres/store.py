@@ -26,6 +26,7 @@ from state.postgres.scrubbing import scrub_audit, scrub_outgoing, scrub_quaranti
 from state.postgres.session import Session
 from state.postgres.suppressions import with_standings
 from state.postgres.transaction import PostgresTransaction
+from state.share import EVERYBODYS, Share
 from state.turn import Moved, PartitionState, Unavailable, Unknown
 
 #: How long connecting, and waiting for a free connection, may take.
@@ -163,14 +164,18 @@ class PostgresStore:
         taken, self._numbers = self._numbers[:n], self._numbers[n:]
         return taken
 
-    async def due(self, limit: int, *, include_held: bool = False) -> list[tuple[int, UUID]]:
+    async def due(
+        self, limit: int, *, include_held: bool = False, share: Share = EVERYBODYS
+    ) -> list[tuple[int, UUID]]:
         """Return contact and run of due timers, the oldest first, by the database's clock (T2, W4).
 
         Timers that were held back already come again when lag no longer holds them, or with
         `include_held`, for a look at the cap.
         """
         async with self._connected() as session:
-            return await load_due(session, limit, self._stream, include_held=include_held)
+            return await load_due(
+                session, limit, self._stream, include_held=include_held, share=share
+            )
 
     async def next_due_in(self) -> float | None:
         """Return the seconds until the earliest timer is due, negative once it is, None without."""

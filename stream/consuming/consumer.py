@@ -24,6 +24,7 @@ from functools import partial
 
 import structlog
 
+from state.share import Share
 from stream.clock import Clock
 from stream.config import Settings
 from stream.consuming.batches import Batch, BatchResult
@@ -85,6 +86,10 @@ class Consumer:
         self._membership: Membership | None = None
         self._stopping = asyncio.Event()
         self._stalled_at: float | None = None
+
+    def share(self) -> Share:
+        """Return which due timers are this worker's; none are while it is no member (rule T2)."""
+        return Share(1, ()) if self._membership is None else self._membership.share()
 
     def stop(self) -> None:
         """Let the batch in flight finish, give the partitions back, and let `run` return."""

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from state.postgres.offsets import Held
+from state.share import Share
 from stream.consuming.assignment import Assignment, Move
 from stream.consuming.batches import Backlog, Partition
 from stream.consuming.client import KAFKA_FAILURES, KafkaClient
@@ -55,6 +56,13 @@ class Membership:
         """Ask for the end; the first reason counts."""
         if not self._ending.done():
             self._ending.set_result(ending)
+
+    def share(self) -> Share:
+        """Return which due timers are ours: as many of all as we hold of all partitions (T2)."""
+        topics = sorted(self._client.partitions().items())
+        known = [(topic, number) for topic, numbers in topics for number in sorted(numbers)]
+        own = (place for place, each in enumerate(known) if each in self._assignment.held)
+        return Share(max(1, len(known)), tuple(own))
 
     def assigned(self, partitions: frozenset[Partition]) -> None:
         """Take note that these partitions are ours; the takeover does the rest."""

@@ -31,6 +31,7 @@ from tests.stored import connected
 ID = "array['00000000-0000-0000-0000-000000000007', '00000000-0000-0000-0000-000000000099']::uuid[]"
 ONE_ID = "'00000000-0000-0000-0000-000000000007'"
 CONTACTS = "array[7, 99, 40000]"
+SHARED = "'2 seconds', '{t}', 4, array[0, 1, 3], '0 seconds'"
 HASH = "sha256('p7')"
 HOT: dict[str, tuple[str, str, str]] = {
     "resolve": (contacts.OWNERS, "array[2, 2], array['p7', 'p99']", "identifiers_pkey"),
@@ -48,9 +49,9 @@ HOT: dict[str, tuple[str, str, str]] = {
     "survivors": (merges.SURVIVORS, CONTACTS, "contacts_pkey"),
     "runs by contact": (runs.RUNS_OF_CONTACTS, CONTACTS, "runs_active_contact_id"),
     "leave": (runs.LEAVE, f"{ID}, array[7, 99]", ""),
-    "due": (due.DUE, "100, '1', false, '2 seconds', '{t}'", "runs_active_due"),
-    "due, held too": (due.DUE, "100, '1', true, '2 seconds', '{t}'", "runs_active_due"),
-    "due, some paused": (due.DUE, "100, '1', true, '2 seconds', '{t}'", "_automation_due"),
+    "due": (due.DUE, f"100, '1', false, {SHARED}", "runs_active_due"),
+    "due, held too": (due.DUE, f"100, '1', true, {SHARED}", "runs_active_due"),
+    "due, some paused": (due.DUE, f"100, '1', true, {SHARED}", "_automation_due"),
     "next due": (due.NEXT_DUE_IN, "", "runs_active_due"),
     "next due, some paused": (due.NEXT_DUE_IN, "", "runs_active_automation_due"),
     "expired": (expiry.EXPIRED, "'400 days', 500", "runs_active_automation"),

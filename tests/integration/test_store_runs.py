@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from state.postgres.runs import read_done
 from state.postgres.store import PostgresStore
-from state.run import Failure, LateMatch, Run, Sending, Sleeping
+from state.run import Failure, LateMatch, Parked, Run, Sending, Sleeping
+from state.share import EVERYBODYS, Share
 from state.turn import ClosedWait, Enrolment, LateFound, LockRequest
 from tests.stored import (
     AT,
@@ -132,6 +133,28 @@ async def test_timers_are_due_by_the_databases_clock_the_oldest_first(
     next_due_in = await store.next_due_in()
     assert next_due_in is not None
     assert -60 < next_due_in <= -3
+
+
+async def test_due_timers_are_shared_by_their_contacts(store: PostgresStore) -> None:
+    """T2: what is not in a worker's share it takes only when it is late by as much as it says."""
+    now = await store.database_now()
+    past = [now - timedelta(seconds=late) for late in range(20, 10, -1)]
+    parked: list[Parked] = [Sleeping("pause", AT, due_at, False) for due_at in past[:4]]
+    parked += [waiting(due_at=due_at, is_held=True) for due_at in past[4:]]
+    people = [await new_contact(store, email(n)) for n in range(len(parked))]
+    pairs = enumerate(zip(people, parked, strict=True))
+    made = [run(n, contact_id, parked=one) for n, (contact_id, one) in pairs]
+    await save(store, people, runs=[(None, one) for one in made])
+
+    async def due(share: Share) -> list[int]:
+        return [contact for contact, _ in await store.due(100, include_held=True, share=share)]
+
+    assert await due(EVERYBODYS) == people
+    shares = [Share(3, (0, 2)), Share(3, (1,)), Share(1, ())]
+    assert [await due(share) for share in shares] == [
+        [one for one in people if share.has(one)] for share in shares
+    ]
+    assert await due(Share(1, (0,), timedelta(seconds=14.5))) == people[:6]
 
 
 async def test_held_timers_come_again_when_every_partition_was_consumed_up_to_them(

@@ -18,6 +18,7 @@ from state.automation import StoredVersion
 from state.contact import Link
 from state.effect import Claimed
 from state.event import Identifier
+from state.share import EVERYBODYS, Share
 from state.turn import (
     Changes,
     Claim,
@@ -267,9 +268,12 @@ class SimStore:
 
     # --- timers and effects -----------------------------------------------------------------------
 
-    async def due(self, limit: int, *, include_held: bool = False) -> list[tuple[int, UUID]]:
+    async def due(
+        self, limit: int, *, include_held: bool = False, share: Share = EVERYBODYS
+    ) -> list[tuple[int, UUID]]:
         await self._process.ask()
-        return self._tables.due(self._process.loop.now(), limit, include_held=include_held)
+        now = self._process.loop.now()
+        return self._tables.due(now, limit, include_held=include_held, share=share)
 
     async def next_due_in(self) -> float | None:
         await self._process.ask()

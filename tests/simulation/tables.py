@@ -23,6 +23,7 @@ from state.event import Coordinates, Identifier
 from state.merge import Merge
 from state.pausing import Mode
 from state.run import Run
+from state.share import EVERYBODYS, Share
 from state.turn import (
     Changes,
     Claim,
@@ -207,11 +208,13 @@ class Tables(OutboxTables):
         home = self.merged.get(effect.contact_id, effect.contact_id)
         return self.standing_of(effect, self.contacts.get(home))
 
-    def due(self, now: datetime, limit: int, *, include_held: bool) -> list[tuple[int, UUID]]:
-        paused = self.paused
+    def due(
+        self, now: datetime, limit: int, *, include_held: bool, share: Share = EVERYBODYS
+    ) -> list[tuple[int, UUID]]:
+        paused, since = self.paused, now - share.late_by
         free = [run for run in self.runs.values() if run.automation_id not in paused]
-        due = [(due_of(run), run) for run in free]
-        over = [(due_at, run) for due_at, run in due if due_at is not None and due_at <= now]
+        due = [(due_of(run), run) for run in free if share.has(run.contact_id)]
+        over = [(due_at, run) for due_at, run in due if due_at is not None and due_at <= since]
         low = self.low() if any(is_held(run) for _, run in over) else None
         found = sorted(
             (due_at, run.run_id, run.contact_id)

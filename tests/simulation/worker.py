@@ -7,6 +7,7 @@ from typing import get_args
 
 from handlers.world import Rules
 from state.effect import Channel
+from state.share import Share
 from state.turn import Moved, Unavailable
 from stream.consuming.batches import Batch, Slice
 from stream.consuming.watermark import Watermark
@@ -14,7 +15,7 @@ from stream.processor import Processor
 from stream.relay import Relay, RelayLimits
 from stream.telemetry import Counters
 from stream.wake import Wake
-from tests.simulation.log import SimLog
+from tests.simulation.log import PARTITIONS, SimLog
 from tests.simulation.process import Process, SimClock
 from tests.simulation.provider import Provider, SimSender
 from tests.simulation.store import Database, SimStore, Touched
@@ -50,7 +51,7 @@ class Worker:
         clock = SimClock(process)
         self.store = SimStore(database, process)
         self.processor = Processor(self.store, rules, clock, self.counters)
-        self.wake = Wake(self.store, self.processor, clock)
+        self.wake = Wake(self.store, self.processor, clock, self._share)
         senders = dict.fromkeys(get_args(Channel), SimSender(provider, process))
         self.relay = Relay(self.store, self.processor, senders, clock, self.counters, limits)
         self._log = log
@@ -72,6 +73,10 @@ class Worker:
         """Take note of a rebalance: everything has to be taken anew."""
         self._wanted = partitions
         self._is_changed = True
+
+    def _share(self) -> Share:
+        own = (place for place, each in enumerate(PARTITIONS) if each in self._held)
+        return Share(len(PARTITIONS), tuple(own))
 
     async def _consume(self) -> None:
         while True:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from state.event import Coordinates, Tombstone
+from state.share import Share
 from stream.clock import SystemClock
 from stream.consuming.batches import Batch, BatchResult, Holding, Partition
 from stream.consuming.membership import Membership
@@ -56,6 +57,9 @@ class World:
 
     async def release_partitions(self, held: dict[Partition, Any]) -> None:
         self.released = {partition: one.epoch for partition, one in held.items()}
+
+    def partitions(self) -> dict[str, set[int]]:
+        return {"events": {1, 0, 2}, "contacts": {0}}
 
     def read(self) -> None:
         """Hold a partition and find a record in it, so that a batch begins."""
@@ -126,3 +130,16 @@ async def test_a_part_that_fails_ends_the_membership_and_leaves() -> None:
         with pytest.raises(ExceptionGroup, match="unhandled"):
             await world.membership.run()
     assert world.has_left
+
+
+async def test_a_member_takes_as_many_timers_as_it_holds_partitions() -> None:
+    """T2: the members' shares are disjoint, and no timer is in none of them."""
+    one, two = World(), World()
+    for world, held in ((one, [("events", 0), ("events", 2)]), (two, [("contacts", 0)])):
+        world.membership.assigned(frozenset(held))
+        for partition in held:
+            world.ours.hold(Holding(partition, 1, committed=0, read_to=0))
+    assert one.membership.share() == Share(4, (1, 3))
+    assert two.membership.share() == Share(4, (0,))
+    two.membership.assigned(frozenset([("events", 1)]))
+    assert two.membership.share() == Share(4, ()), "what is not taken yet is not ours"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
@@ -47,18 +47,44 @@ _WAIT: dict[str, Any] = {
 }
 
 
+_WAIT_STEP = "wait_for_event"
+
+
 def history_of(run: Run) -> list[dict[str, dict[str, Any]]]:
     """Return all entries of a run, the stored ones and this turn's, each with all it says."""
-    return [whole(entry) for entry in (*json.loads(f"[{run.past}]"), *run.fresh)]
+    return [*read_history(run.past), *map(whole, run.fresh)]
 
 
-def whole(entry: Entry) -> dict[str, dict[str, Any]]:
+def read_history(past: str) -> list[dict[str, dict[str, Any]]]:
+    """Return the entries of a history as it is stored, each with all it says."""
+    return [whole(entry) for entry in json.loads(f"[{past}]")]
+
+
+def whole(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return an entry with everything it says, also by its silence."""
     if "step" in entry:
         step = {**_STEP, **entry["step"]}
         step["completed_at"] = step["completed_at"] or step["started_at"]
         return {"step": step}
     return {"wait": {**_WAIT, **entry["wait"]}} if "wait" in entry else {"exit": {**entry["exit"]}}
+
+
+def outputs_in(entries: Iterable[Entry]) -> dict[str, Mapping[str, Any]]:
+    """Return what the steps of a history have put out, by step."""
+    steps = (entry["step"] for entry in entries if "step" in entry)
+    return {step["key"]: step["output"] for step in steps if step["output"] is not None}
+
+
+def wait_events_in(entries: Iterable[Entry]) -> dict[str, Mapping[str, Any]]:
+    """Return the newest payload that closed a wait of a history, by event name."""
+    came: dict[str, Mapping[str, Any]] = {}
+    for entry in entries:
+        step = entry.get("step")
+        output = step["output"] if step is not None and step["type"] == _WAIT_STEP else None
+        if output is not None and "event" in output:
+            for one in output.get("events", [output]):
+                came[one["event"]] = one["payload"]
+    return came
 
 
 class StepEnd(TypedDict, total=False):

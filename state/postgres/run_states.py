@@ -52,12 +52,14 @@ class RunState(Struct, frozen=True, omit_defaults=True):
     """What a run carries that SQL seldom asks for, as its row's document.
 
     `started_at` and `parked` are of runs that are active, `trigger` and `failure` of those that are
-    done; the others of each stand in columns.
+    done; the others of each stand in columns. Done, a run needs no outputs and payloads of its own:
+    its history has them. `started_at` and `updated_at` are left out where they are the instant at
+    which the run was created, or at which it was done.
     """
 
     resolved: Resolved
-    updated_at: datetime
     steps_done: int
+    updated_at: datetime | None = None
     occurrence: int = 0
     business_key: str | None = None
     outputs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -87,23 +89,32 @@ def read_trigger(text: str) -> Trigger:
 
 def active_state(run: Run, parked: Parked) -> RunState:
     """Return the document of an active run's row; its trigger has a column of its own."""
-    return _state(run, started_at=run.started_at, parked=parked_state(parked))
+    return _state(
+        run,
+        outputs=run.outputs,
+        wait_events=run.wait_events,
+        updated_at=_unless(run.created_at, run.updated_at),
+        started_at=_unless(run.created_at, run.started_at),
+        parked=parked_state(parked),
+    )
 
 
 def done_state(run: Run) -> RunState:
     """Return the document of a finished run's row."""
-    return _state(run, trigger=run.trigger, failure=run.failure)
+    updated_at = _unless(run.completed_at, run.updated_at)
+    return _state(run, updated_at=updated_at, trigger=run.trigger, failure=run.failure)
+
+
+def _unless(known: datetime | None, at: datetime) -> datetime | None:
+    return None if at == known else at
 
 
 def _state(run: Run, **apart: Any) -> RunState:
     return RunState(
         resolved=run.resolved,
-        updated_at=run.updated_at,
         steps_done=run.steps_done,
         occurrence=run.occurrence,
         business_key=run.business_key,
-        outputs=run.outputs,
-        wait_events=run.wait_events,
         used=tuple(sorted(run.used)),
         retry=run.retry,
         retried_from=run.retried_from,
@@ -115,12 +126,9 @@ def core_of(state: RunState) -> dict[str, Any]:
     """Return the fields of Run that every run's document holds."""
     return {
         "resolved": state.resolved,
-        "updated_at": state.updated_at,
         "steps_done": state.steps_done,
         "occurrence": state.occurrence,
         "business_key": state.business_key,
-        "outputs": state.outputs,
-        "wait_events": state.wait_events,
         "used": frozenset(state.used),
         "retry": state.retry,
         "retried_from": state.retried_from,

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
+from state.history import outputs_in, read_history, wait_events_in
 from state.postgres.codec import columns_of, json_text
 from state.postgres.run_states import (
     active_state,
@@ -128,7 +129,6 @@ def _done_row(run: Run) -> tuple[object, ...]:
 def read_active(row: Record) -> Run:
     """Return the run that a row of runs_active holds."""
     state = read_state(row["state"])
-    assert state.started_at is not None, "a run has started"
     assert state.parked is not None, "a run is stored while it is parked"
     return Run(
         run_id=row["run_id"],
@@ -137,7 +137,10 @@ def read_active(row: Record) -> Run:
         version=row["version"],
         trigger=read_trigger(row["trigger"]),
         created_at=row["created_at"],
-        started_at=state.started_at,
+        started_at=state.started_at or row["created_at"],
+        updated_at=state.updated_at or row["created_at"],
+        outputs=state.outputs,
+        wait_events=state.wait_events,
         parked=read_parked(row, state.parked),
         past=row["past"],
         **core_of(state),
@@ -148,6 +151,7 @@ def read_done(row: Record) -> Run:
     """Return the run that a row of runs_done holds."""
     state = read_state(row["doc"])
     assert state.trigger is not None, "a run has a trigger"
+    entries = read_history(row["past"])
     return Run(
         run_id=row["run_id"],
         contact_id=row["contact_id"],
@@ -157,6 +161,9 @@ def read_done(row: Record) -> Run:
         created_at=row["created_at"],
         started_at=row["started_at"],
         completed_at=row["completed_at"],
+        updated_at=state.updated_at or row["completed_at"],
+        outputs=outputs_in(entries),
+        wait_events=wait_events_in(entries),
         status=row["status"],
         reason=row["reason"],
         failure=state.failure,

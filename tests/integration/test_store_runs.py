@@ -1,5 +1,6 @@
 """Runs parked and done: what is stored is what is loaded (R1, R2, R3, W4, W5, S2)."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -35,6 +36,20 @@ FULL: dict[str, Any] = {
     "past": '{"step": {"key": "start"}}',
     "updated_at": AT + timedelta(microseconds=1),
 }
+#: A history that tells of all outputs and payloads which FULL holds: of a finished run no others
+#: are kept.
+PAST = json.dumps(
+    [
+        *({"step": {"key": key, "output": said}} for key, said in FULL["outputs"].items()),
+        {
+            "step": {
+                "key": "answer",
+                "type": "wait_for_event",
+                "output": {"event": "opened", "payload": FULL["wait_events"]["opened"]},
+            }
+        },
+    ]
+)[1:-1]
 PARKED = [
     waiting(),
     waiting(
@@ -83,7 +98,9 @@ async def test_a_run_that_ended_is_kept_whole_and_no_longer_active(
     store: PostgresStore, database: str, was_parked: bool
 ) -> None:
     contact_id = await new_contact(store, email(1))
-    parked = run(1, contact_id, **FULL)
+    answer = {"event": "opened", "payload": FULL["wait_events"]["opened"]}
+    told = {"past": PAST, "outputs": FULL["outputs"] | {"answer": answer}}
+    parked = run(1, contact_id, **FULL | told)
     if was_parked:
         await save(store, [contact_id], runs=[(None, parked)])
     now = await store.database_now()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from state.history import history_of
+from state.history import history_of, outputs_in, wait_events_in
 from state.run import Run
 from tests.simulation.chronicle import NEVER, seen_at
 from tests.simulation.evidence import Case, Happened
@@ -55,6 +55,10 @@ def check(case: Case) -> Iterator[str]:
         payload = {} if is_gone else dict(trigger.fact.payload)
         if dict(run.trigger.payload) != payload or run.trigger.v != trigger.v:
             yield f"[10, 12] the trigger is not what was published, or was erased, in {label}"
+        entries = history_of(run)
+        told = outputs_in(entries), wait_events_in(entries)
+        if run.status != "running" and told != (run.outputs, run.wait_events):
+            yield f"[10] its history tells other outputs than it had, in {label}"
         case.evidence.seen[f"run_{run.reason}"] += 1
 
 

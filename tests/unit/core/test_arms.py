@@ -6,6 +6,7 @@ import pytest
 
 from handlers.steps import KINDS
 from handlers.world import Rules
+from state.history import history_of, outputs_in, wait_events_in
 from tests.explaining import explained, only
 from tests.kit import (
     NOW,
@@ -204,6 +205,18 @@ def test_stored_events_meet_arms_in_the_order_of_their_v():
     assert closed["opened_at"] == closed["closed_at"]
     (receipt,) = changes.receipts
     assert receipt["event_id"] == "at-5"
+
+
+def test_a_finished_runs_history_tells_what_closed_its_waits():
+    """R4, W7: of every arm, so that nothing is kept twice."""
+    scene = Scene(all_of(arm("paid"), arm("shipped")))
+    scene.decide(event("go"))
+    scene.decide(event("paid", ahead(minutes=3), payload={"n": 1}))
+    scene.decide(event("shipped", ahead(minutes=4), payload={"by": "post"}))
+    entries = history_of(scene.run)
+    assert outputs_in(entries) == scene.run.outputs
+    assert wait_events_in(entries) == scene.run.wait_events
+    assert wait_events_in(entries) == {"paid": {"n": 1}, "shipped": {"by": "post"}}
 
 
 def test_a_wait_parks_with_the_arms_that_stored_events_have_met():

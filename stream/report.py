@@ -6,6 +6,7 @@ import logging
 import traceback
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from state.run import Run
 from state.turn import Changes, Refused
@@ -30,8 +31,9 @@ def report_turn(lane: str, work: Work, changes: Changes, seconds: float) -> dict
     counts = {name: number for name, number in counts.items() if number}
     if counts:
         log.info(f"{lane}.turn", ms=round(seconds * 1000, 1), **counts)
+    bound = log.bind()  # once: a batch ends thousands of runs
     for run in ended:
-        _report_ending(run)
+        _report_ending(bound, run)
     for fault in changes.faults:
         log.error(
             "run.engine_error", run_id=str(fault.run_id), kind=fault.kind, frames=fault.frames
@@ -39,10 +41,13 @@ def report_turn(lane: str, work: Work, changes: Changes, seconds: float) -> dict
     return counts
 
 
-def _report_ending(run: Run) -> None:
+def _report_ending(bound: FilteringBoundLogger, run: Run) -> None:
     failure = run.failure
-    log.log(
-        logging.INFO if failure is None else logging.WARNING,
+    level = logging.INFO if failure is None else logging.WARNING
+    if not bound.is_enabled_for(level):
+        return
+    bound.log(
+        level,
         "run.ended",
         run_id=str(run.run_id),
         automation_id=str(run.automation_id),

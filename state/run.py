@@ -106,7 +106,7 @@ class LateMatch(NamedTuple):
     lateness_seconds: float
 
 
-class KeptAnswer(NamedTuple):
+class KeptAnswer(Struct, frozen=True):
     """How an effect was settled while its automation was paused (rules F3, T3)."""
 
     settlement: Settlement

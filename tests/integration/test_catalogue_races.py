@@ -82,7 +82,7 @@ async def test_versions_are_pinned_and_a_new_one_starts_the_runs_from_then_on(
     await house.apply(waiting(timeout="1 hour"))
     async with house.worker(WAITLINE_BATCH_MAX=50):
         async with flowing(house) as published:
-            await until_grown(published)
+            await until_so(lambda: started(house))
             (second,) = await house.apply(waiting(timeout="1 hour", event_name="other"))
             await until_grown(published)
         await house.until_applied(place for _, place in published)

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from state.event import Coordinates
 from state.pausing import Freeze, Mode, Pausing, with_freezes
@@ -262,7 +263,7 @@ async def test_what_would_go_on_is_counted_by_what_it_waits_for(store: PostgresS
     everything: list[Parked] = [
         HeldStart("start", AT, over, holds_for_lag=False),
         waiting(deadline=ahead, due_at=over, met=(MET,), kept_at=over),
-        Sending("mail", AT, uuid("one"), kept=ANSWER._replace(at=over)),
+        Sending("mail", AT, uuid("one"), kept=replace(ANSWER, at=over)),
         Sending("mail", AT, uuid("two")),
         waiting(deadline=over, due_at=over),
         waiting(deadline=ahead, due_at=ahead),

@@ -28,6 +28,9 @@ BRISK_SECONDS = 0.02
 #: From so late on, in seconds, a timer is anybody's: its own worker is gone, or behind.
 STAND_IN_SECONDS = 0.5
 
+#: How often it is looked for such, in seconds: each look walks over what has just been fired.
+OTHERS_SECONDS = 0.25
+
 #: From so late on, a timer is held rather than about to fire, and no haste helps, in seconds.
 LATE_SECONDS = 2.0
 
@@ -64,6 +67,7 @@ class Wake:
         self._clock = clock
         self._share = share
         self._held_at = clock.monotonic()
+        self._stood_in_at = -OTHERS_SECONDS
         self._alerted_at = -ALERT_SECONDS
         #: Whether some timer is due, or nearly so: then lows must be kept fresh (rule W4).
         self.is_pressing = False
@@ -111,12 +115,15 @@ class Wake:
 
         In this order, so that workers who are all behind do not all take the same.
         """
-        share = self._share()
+        share, now = self._share(), self._clock.monotonic()
         ours: list[tuple[int, UUID]] = []
         if share.own:
             ours = await self._store.due(TIMERS_MAX, include_held=include_held, share=share)
         if len(ours) == TIMERS_MAX or len(share.own) == share.of:
             return ours
+        if now - self._stood_in_at < OTHERS_SECONDS:
+            return ours
+        self._stood_in_at = now
         theirs = await self._store.due(TIMERS_MAX, include_held=include_held, share=OVERDUE)
         return list(dict.fromkeys([*ours, *theirs]))[:TIMERS_MAX]
 

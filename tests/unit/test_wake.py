@@ -12,7 +12,14 @@ from uuid import UUID
 
 from handlers.timer import TimerDue
 from state.share import EVERYBODYS, Share
-from stream.wake import BRISK_SECONDS, IDLE_SECONDS, OVERDUE, TIMERS_MAX, Wake
+from stream.wake import (
+    BRISK_SECONDS,
+    IDLE_SECONDS,
+    OTHERS_SECONDS,
+    OVERDUE,
+    TIMERS_MAX,
+    Wake,
+)
 
 EVEN = Share(2, (0,))
 
@@ -26,6 +33,7 @@ class World:
         self.fired: list[list[int]] = []
         self.pauses: list[float] = []
         self.is_held = False
+        self.seconds_a_look = 1.0
         me: Any = self
         self.wake = Wake(me, me, me, lambda: share)
 
@@ -59,7 +67,7 @@ class World:
     # --- as the clock
 
     def monotonic(self) -> float:
-        return float(len(self.pauses))
+        return self.seconds_a_look * len(self.pauses)
 
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -84,6 +92,14 @@ async def test_workers_that_are_behind_do_not_take_each_others_timers() -> None:
     assert all(EVEN.has(one) for one in world.fired[0])
     await world.run(2)
     assert world.asked == [EVEN, EVEN, OVERDUE]
+
+
+async def test_others_timers_are_looked_for_now_and_then() -> None:
+    """T2: a look at them among thousands that were just fired is not for nothing."""
+    world = World({1: 0.1}, EVEN)
+    world.seconds_a_look = OTHERS_SECONDS / 2
+    await world.run(5)
+    assert world.asked == [EVEN, OVERDUE, EVEN, EVEN, OVERDUE, EVEN, EVEN, OVERDUE]
 
 
 async def test_a_worker_without_partitions_only_stands_in() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
 from handlers.suppression import REASONS
 from state.automation import Catalogue
-from state.event import KINDS, Decoded, Event, Identifier, Rejected, Tombstone
+from state.event import KINDS, Decoded, Event, Identifier, Mention, Read, Rejected, Tombstone
 from state.turn import NameSeen, Quarantined, Snapshot
 
 #: The identifiers that a contact event's payload may set, and the events whose payload does; what
@@ -26,53 +27,63 @@ class Intake(Struct):
     unclaimed: int = 0
 
 
-def sort_records(records: Iterable[Decoded], catalogue: Catalogue) -> Intake:
+def sort_records(records: Iterable[Read], catalogue: Catalogue) -> Intake:
     """Sort decoded records by what this catalogue makes of them (rules E2, E5, E7).
 
     Applied are events of interest, contact events, and events that may link identifiers.
     """
     intake = Intake()
     for record in records:
-        match record:
-            case Event():
-                if is_applied(record, catalogue):
-                    intake.events.append(record)
-                else:
-                    intake.unclaimed += 1
-            case Rejected():
-                intake.quarantined.append(Quarantined(record))
-            case Tombstone():
-                intake.tombstones += 1
+        if not isinstance(record, Mention):
+            _sort(intake, record, catalogue)
+        elif is_only_counted(record.name, catalogue):
+            intake.unclaimed += 1
+        else:
+            _sort(intake, record.whole(), catalogue)
     return intake
 
 
-def names_seen(records: Iterable[Decoded], snapshot: Snapshot) -> list[NameSeen]:
+def _sort(intake: Intake, record: Decoded, catalogue: Catalogue) -> None:
+    match record:
+        case Event():
+            if is_applied(record, catalogue):
+                intake.events.append(record)
+            else:
+                intake.unclaimed += 1
+        case Rejected():
+            intake.quarantined.append(Quarantined(record))
+        case Tombstone():
+            intake.tombstones += 1
+
+
+def names_seen(records: Iterable[Read], snapshot: Snapshot) -> list[NameSeen]:
     """Count the names of events, of interest or not, that were not counted before (E7, E4)."""
-    seen: dict[tuple[str, str, int], list[Event]] = {}
+    names: defaultdict[tuple[str, str, int], list[Event | Mention]] = defaultdict(list)
     for record in records:
-        if isinstance(record, Event) and not snapshot.was_applied(record.coordinates):
+        if isinstance(record, Event | Mention) and not snapshot.was_applied(record.coordinates):
             topic, partition, _ = record.coordinates
-            seen.setdefault((record.name, topic, partition), []).append(record)
-    return [
-        NameSeen(
-            *key,
-            times=len(events),
-            first_at=min(event.recorded_at for event in events),
-            last_at=max(event.recorded_at for event in events),
-            last_offset=max(event.coordinates.offset for event in events),
-        )
-        for key, events in seen.items()
-    ]
+            names[record.name, topic, partition].append(record)
+    return [_name_seen(place, events) for place, events in names.items()]
+
+
+def _name_seen(place: tuple[str, str, int], events: Sequence[Event | Mention]) -> NameSeen:
+    instants = [event.recorded_at for event in events]
+    last_offset = max([event.coordinates.offset for event in events])
+    return NameSeen(*place, len(events), min(instants), max(instants), last_offset)
 
 
 def is_applied(event: Event, catalogue: Catalogue) -> bool:
     """Tell whether an event does more than be counted (rules E7, F4)."""
     return (
-        event.name in catalogue.interest_since
+        not is_only_counted(event.name, catalogue)
         or event.is_contact_event
-        or event.name in REASONS
         or len(event.identifiers) > 1
     )
+
+
+def is_only_counted(name: str, catalogue: Catalogue) -> bool:
+    """Tell whether nothing follows from an event's name, unless it links people (rules E7, F4)."""
+    return name not in catalogue.interest_since and name not in REASONS
 
 
 def named_in(event: Event) -> Sequence[Identifier]:

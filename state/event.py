@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -134,3 +134,20 @@ class Tombstone(Struct, frozen=True):
 
 
 Decoded = Event | Rejected | Tombstone
+
+
+class Mention(Struct, frozen=True):
+    """An event of which nothing but its name counted for who read it (rule E7).
+
+    It is sound and names one person. Whether its name is of interest is known for sure only in the
+    turn that applies it; there `whole` decodes the rest of it.
+    """
+
+    name: str
+    coordinates: Coordinates
+    recorded_at: datetime
+    whole: Callable[[], Decoded]
+
+
+#: What a reader makes of a record.
+Read = Decoded | Mention

@@ -13,7 +13,7 @@ from handlers.retry import Retry
 from handlers.timer import Release
 from handlers.unmerge import UndoMerge
 from state.effect import Answer
-from state.event import Decoded, Event, Rejected
+from state.event import Event, Mention, Read, Rejected
 from state.turn import Position, Quarantined, Refused
 from stream.consuming.batches import Partition
 from stream.turn import Command, Work
@@ -62,7 +62,7 @@ def halves(work: Work) -> list[Work]:
 def without(work: Work, lost: Set[Partition]) -> Work:
     """Return the work without what belongs to partitions that somebody else owns now."""
 
-    def is_kept(record: Decoded) -> bool:
+    def is_kept(record: Read) -> bool:
         return record.coordinates[:2] not in lost
 
     return replace(
@@ -94,7 +94,7 @@ def _halves(work: Work) -> list[Work]:
     ]
 
 
-def _cut(position: Position, second: Sequence[Decoded]) -> int:
+def _cut(position: Position, second: Sequence[Read]) -> int:
     """Return the first offset of the second half in a partition; its end if none is there."""
     offsets = (
         record.coordinates.offset for record in second if record.coordinates[:2] == position[:2]
@@ -102,14 +102,14 @@ def _cut(position: Position, second: Sequence[Decoded]) -> int:
     return min(offsets, default=position.to_offset)
 
 
-def _set_aside(work: Work, record: Decoded, refused: Refused) -> Work:
+def _set_aside(work: Work, record: Read, refused: Refused) -> Work:
     """Return work that quarantines the one record the database will not take."""
     detail = f"the database refused it with SQLSTATE {refused.sqlstate}"
-    match record:
-        case Event():
-            rejected = rejected_event(record, "refused_by_database", detail)
-        case Rejected():
-            rejected = record
+    match record.whole() if isinstance(record, Mention) else record:
+        case Event() as event:
+            rejected = rejected_event(event, "refused_by_database", detail)
+        case Rejected() as rejected:
+            pass
         case _:
             raise refused
     # Headers are the one part of a rejected record that is not plain bytes.

@@ -23,29 +23,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import count
 
-from state.event import Decoded
+from state.event import Read
 from stream.consuming.batches import Slice
 
-_Keyed = tuple[datetime, str, int, Decoded]
+_Keyed = tuple[datetime, int, Read]
 
 
-def merge(slices: Iterable[Slice]) -> list[Decoded]:
+def merge(slices: Iterable[Slice]) -> list[Read]:
     """Return the records of a batch in the order in which they apply."""
-    parts = [part for part in slices if part.decoded]
+    parts = sorted((part for part in slices if part.decoded), key=_place)
     if len(parts) == 1:
         return list(parts[0].decoded)
-    keyed = [record for part in parts for record in _with_keys(part)]
-    keyed.sort(key=_key)  # stable, so equal keys of a partition stay in the order of offsets
+    numbers = count()
+    keyed = [record for part in parts for record in _with_keys(part, numbers)]
+    keyed.sort()  # never by the records themselves: no two have one number
     return [record for *_, record in keyed]
 
 
-def _with_keys(part: Slice) -> Iterator[_Keyed]:
+def _place(part: Slice) -> tuple[str, int]:
+    return part.topic, part.partition
+
+
+def _with_keys(part: Slice, numbers: Iterator[int]) -> Iterator[_Keyed]:
     newest = part.decoded[0].recorded_at
-    for record in part.decoded:
-        newest = max(newest, record.recorded_at)
-        yield newest, part.topic, part.partition, record
-
-
-def _key(keyed: _Keyed) -> tuple[datetime, str, int]:
-    return keyed[:3]
+    for record, number in zip(part.decoded, numbers, strict=False):
+        if record.recorded_at > newest:
+            newest = record.recorded_at
+        yield newest, number, record

@@ -14,6 +14,7 @@ import structlog
 
 from handlers.timer import Release, TimerDue
 from handlers.world import Rules
+from state.automation import Catalogue
 from state.effect import Answer
 from state.turn import Changes, Fenced, Moved, Position, Refused, Unavailable, Unknown
 from stream.bell import Bell
@@ -51,6 +52,11 @@ class Processor:
         self.effects_made = Bell()
         #: Each rings when a turn has left records for its output topic, which is named by its role.
         self.outgoing_made: defaultdict[str, Bell] = defaultdict(Bell)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Return the catalogue as the last turn saw it; the next may see another."""
+        return self._catalogue.last
 
     async def apply_batch(self, batch: Batch) -> BatchResult:
         """Apply a batch of records; return the partitions that turned out to be lost (rule E3)."""

@@ -20,7 +20,7 @@ from state.turn import Moved, Unavailable, Unknown
 from stream.announcer import Announcer
 from stream.clock import Clock, SystemClock
 from stream.config import ConfigError, Settings
-from stream.consuming.consumer import Consumer
+from stream.consuming.consumer import Consumer, Engine
 from stream.eraser import Eraser
 from stream.expiry import Expiry
 from stream.kafka import kafka_client_options
@@ -75,8 +75,11 @@ class Worker:
             store,
             clock,
             self.counters,
-            self._processor.apply_batch,
-            lambda: self._wake.is_pressing,
+            Engine(
+                self._processor.apply_batch,
+                lambda: self._wake.is_pressing,
+                lambda: self._processor.catalogue,
+            ),
         )
 
     def stop(self) -> None:

@@ -23,7 +23,7 @@ from handlers.unmerge import UndoMerge
 from handlers.world import Rules, StoredEvents, World
 from state.automation import Catalogue
 from state.effect import Answer
-from state.event import Decoded, Event, Identifier
+from state.event import Event, Identifier, Read
 from state.turn import (
     Changes,
     Claim,
@@ -69,7 +69,7 @@ class Work(Struct, frozen=True):
     timers and answers. `quarantined` are records that were set aside before they came here.
     """
 
-    records: Sequence[Decoded] = ()
+    records: Sequence[Read] = ()
     commands: Sequence[Command] = ()
     positions: Sequence[Position] = ()
     quarantined: Sequence[Quarantined] = ()
@@ -84,16 +84,16 @@ class CatalogueCache:
     """The compiled catalogue, compiled anew only when its revision changes (rules S1, E7)."""
 
     def __init__(self) -> None:
-        self._catalogue = Catalogue(revision=-1)
+        self.last = Catalogue(revision=-1)
 
     async def read(self, transaction: Transaction) -> Catalogue:
         """Return the catalogue as this transaction sees it, held until the transaction ends."""
         revision = await transaction.catalogue_revision()
-        if revision != self._catalogue.revision:
+        if revision != self.last.revision:
             versions, interests = await transaction.definitions()
-            compiled = compile_catalogue(revision, versions, interests, self._catalogue.versions)
-            self._catalogue = replace(compiled, audiences=await transaction.audiences())
-        return self._catalogue
+            compiled = compile_catalogue(revision, versions, interests, self.last.versions)
+            self.last = replace(compiled, audiences=await transaction.audiences())
+        return self.last
 
 
 @dataclass(slots=True)

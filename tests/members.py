@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from state.automation import Catalogue
 from state.event import Coordinates
 from state.postgres.store import PostgresStore
 from state.turn import Changes, Fenced, PartitionState, Position
 from stream.clock import SystemClock
 from stream.config import Settings
 from stream.consuming.batches import Batch, BatchResult, Partition
-from stream.consuming.consumer import Consumer
+from stream.consuming.consumer import Consumer, Engine
 from stream.telemetry import Counters
 
 
@@ -33,9 +34,8 @@ class Worker:
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
         self.entered = asyncio.Event()
-        self.consumer = Consumer(
-            settings, store, SystemClock(), self.counters, self.process, lambda: self.is_pressing
-        )
+        engine = Engine(self.process, lambda: self.is_pressing, lambda: Catalogue(-1))
+        self.consumer = Consumer(settings, store, SystemClock(), self.counters, engine)
 
     @property
     def offsets(self) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from state.event import Decoded
+from state.event import Read
 
 #: A topic and the number of one of its partitions.
 Partition = tuple[str, int]
@@ -39,7 +39,7 @@ class Slice:
     epoch: int
     from_offset: int
     to_offset: int
-    decoded: tuple[Decoded, ...]
+    decoded: tuple[Read, ...]
     low: datetime | None = None
 
 
@@ -65,7 +65,7 @@ class Pending:
     """What was read of one holding and not yet handed over."""
 
     holding: Holding
-    decoded: list[Decoded] = field(default_factory=list)
+    decoded: list[Read] = field(default_factory=list)
     size: int = 0
 
 
@@ -103,7 +103,7 @@ class Backlog:
         """Wait until there is something to take."""
         await self._has_some.wait()
 
-    def add(self, holding: Holding, decoded: Sequence[Decoded], size: int) -> None:
+    def add(self, holding: Holding, decoded: Sequence[Read], size: int) -> None:
         """Append the next records of a holding; `size` is their bytes on the wire."""
         pending = self._pending.setdefault(holding.partition, Pending(holding))
         assert pending.holding is holding, "a lost holding's records must be dropped first"

@@ -44,6 +44,12 @@ ANSWER_SECONDS = 10.0
 #: How long one attempt to connect may take; a group that cannot form would wait without limit.
 START_SECONDS = 30.0
 
+#: How long what was fetched may wait to be read before more is fetched from the same broker.
+#: The library's own tenth of a second is soon over where records take long to apply. Then it asks
+#: for the rest of the partitions only, which may all be idle; the broker keeps that question for
+#: half a second, and from the busy ones nothing came meanwhile.
+UNREAD_SECONDS = 1.0
+
 #: How much longer than a session a request may take: a join waits for a dead member's session.
 BEYOND_SESSION_MS = 10_000
 
@@ -59,8 +65,10 @@ FIXED: Mapping[str, Any] = {
     "isolation_level": "read_committed",
     # Of no use after one `getmany` has raised. The watchdog does this work.
     "max_poll_interval_ms": 24 * 3_600_000,
-    # Bounds what is buffered for each partition; a larger record still comes whole.
-    "max_partition_fetch_bytes": 512 * 1024,
+    # Bounds what is buffered for each partition; a larger record still comes whole. Not less than
+    # the batches that producers make of a backlog: of one that is larger, the broker sends a part,
+    # and for all partitions but one of an answer, nothing of it can be read.
+    "max_partition_fetch_bytes": 1024 * 1024,
     # How soon a new topic or partition is noticed: until then nothing holds the timers for it.
     "metadata_max_age_ms": 5_000,
     # Rebalances are eager and state is in Postgres: every one takes all partitions anew, so
@@ -119,6 +127,9 @@ class KafkaClient:
         async with asyncio.timeout(START_SECONDS):
             await self._asker.start()
             await self._consumer.start()
+        fetcher = self._consumer._fetcher
+        assert fetcher is not None, "it is made as the consumer starts"
+        fetcher._prefetch_backoff = UNREAD_SECONDS
         self._consumer.subscribe(self._topics, listener=_Listener(self._consumer, rebalance))
 
     async def stop(self, patience: float) -> bool:

@@ -20,10 +20,11 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from functools import partial
+from typing import NamedTuple
 
 import structlog
 
+from state.automation import Catalogue
 from state.share import Share
 from stream.clock import Clock
 from stream.config import Settings
@@ -32,7 +33,8 @@ from stream.consuming.client import KafkaClient
 from stream.consuming.membership import Membership
 from stream.consuming.refresher import Ending
 from stream.consuming.terms import PartitionStore, Terms
-from stream.decoding.decode import Sources, decode
+from stream.decoding.decode import Sources
+from stream.decoding.skim import Skimmer
 from stream.kafka import kafka_group_options
 from stream.telemetry import Counters
 
@@ -51,8 +53,19 @@ class StalledError(Exception):
     """Partitions stand still though the broker has more, with a new client too: end the process."""
 
 
+class Engine(NamedTuple):
+    """What stands behind a consumer: who applies batches, and what it is told of the state.
+
+    `timers_due` says whether `low` is wanted soon, `catalogue` what the last turn saw of it.
+    """
+
+    process: Callable[[Batch], Awaitable[BatchResult]]
+    timers_due: Callable[[], bool]
+    catalogue: Callable[[], Catalogue]
+
+
 class Consumer:
-    """Reads the input topics and hands batches to `process`, whatever becomes of Kafka.
+    """Reads the input topics and hands batches to the engine, whatever becomes of Kafka.
 
     `run` is for a TaskGroup of the caller's. `stop` ends it in order within the drain timeout;
     cancelling it ends it at once. It returns only after `stop`.
@@ -64,8 +77,7 @@ class Consumer:
         store: PartitionStore,
         clock: Clock,
         counters: Counters,
-        process: Callable[[Batch], Awaitable[BatchResult]],
-        timers_due: Callable[[], bool],
+        engine: Engine,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -74,9 +86,9 @@ class Consumer:
             store=store,
             clock=clock,
             counters=counters,
-            decode=partial(decode, sources=sources),
-            process=process,
-            timers_due=timers_due,
+            read=Skimmer(sources, engine.catalogue).read,
+            process=engine.process,
+            timers_due=engine.timers_due,
             owner=f"{socket.gethostname()}:{os.getpid()}:{clock.new_id()}",
             records_max=settings.batch_max,
             bytes_max=BATCH_BYTES_MAX,

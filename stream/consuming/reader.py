@@ -31,7 +31,7 @@ class Reader:
         self._client = client
         self._assignment = assignment
         self._backlog = assignment.backlog
-        self._decode = terms.decode
+        self._decode = terms.read
         self._clock = terms.clock
         #: How often all that flows was asked for records; it stands still while nobody reads.
         self.rounds = 0
@@ -86,8 +86,7 @@ class Reader:
         holding = self._assignment.held.get(partition)
         if holding is None:
             return  # lost while we waited; its next owner, or we, read it again
-        decoded = [self._decode(record) for record in records]
-        self._backlog.add(holding, decoded, sum(map(_size, records)))
+        self._backlog.add(holding, self._decode(records), _size(records))
 
     def _stop(self, offsets: Mapping[Partition, int]) -> None:
         """Stop partitions whose next record has left the log: going on would be a silent loss."""
@@ -98,7 +97,11 @@ class Reader:
                 Contradiction.EXPIRED.report(partition, offset)
 
 
-def _size(record: Record) -> int:
-    """Return about how many bytes a record keeps in memory."""
-    headers = sum(len(name) + len(text or b"") for name, text in record.headers)
-    return max(0, record.serialized_key_size) + max(0, record.serialized_value_size) + headers
+def _size(records: Sequence[Record]) -> int:
+    """Return about how many bytes records keep in memory."""
+    keys = sum([size for each in records if (size := each.serialized_key_size) > 0])
+    values = sum([size for each in records if (size := each.serialized_value_size) > 0])
+    headers = [each.headers for each in records if each.headers]
+    return (
+        keys + values + sum(len(name) + len(text or b"") for some in headers for name, text in some)
+    )

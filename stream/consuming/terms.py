@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from state.event import Decoded
+from state.event import Read
 from state.postgres.offsets import Held, Touch
 from state.turn import Moved, Unavailable
 from stream.clock import Clock
@@ -60,7 +60,7 @@ class Terms:
     store: PartitionStore
     clock: Clock
     counters: Counters
-    decode: Callable[[Record], Decoded]
+    read: Callable[[Sequence[Record]], list[Read]]
     process: Callable[[Batch], Awaitable[BatchResult]]
     timers_due: Callable[[], bool]
     owner: str

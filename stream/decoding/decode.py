@@ -100,7 +100,7 @@ def decode(record: RawRecord, sources: Sources) -> Decoded:
     """Return what a record means; whatever its bytes, never raise."""
     value, raw_headers = record.value, record.headers
     if value is None:
-        return Tombstone(_coordinates(record), _recorded_at(record.timestamp))
+        return Tombstone(coordinates_of(record), recorded_at_of(record.timestamp))
     headers: Evidence = ()
     form = None
     try:
@@ -149,8 +149,8 @@ def _event(record: RawRecord, sources: Sources, form: Form, headers: Evidence) -
     if is_contact_event:
         payload = read_contact_payload(name, payload, form.said)
     payload_bytes = canonical(payload) if payload else b"{}"
-    coordinates = _coordinates(record)
-    recorded_at = _recorded_at(record.timestamp)
+    coordinates = coordinates_of(record)
+    recorded_at = recorded_at_of(record.timestamp)
     return Event(
         key=coordinates_key(sources.stream_epoch, coordinates)
         if event_id is None
@@ -182,12 +182,18 @@ def _size(headers: Headers) -> int:
     return 2 * len(headers) + len(names.encode()) + sum([len(text or b"") for _, text in headers])
 
 
-def _coordinates(record: RawRecord) -> Coordinates:
-    return Coordinates(record.topic, record.partition, record.offset)
+#: What a NamedTuple calls, by way of a call of its own.
+_new_tuple = tuple.__new__
+
+
+def coordinates_of(record: RawRecord) -> Coordinates:
+    """Return where a record stands."""
+    return _new_tuple(Coordinates, (record.topic, record.partition, record.offset))
 
 
 @lru_cache(maxsize=1024)  # a producer's batch shares one timestamp
-def _recorded_at(milliseconds: int) -> datetime:
+def recorded_at_of(milliseconds: int) -> datetime:
+    """Return the instant of a record's timestamp, `TIME_UNKNOWN` if it is none."""
     if 0 <= milliseconds < _MILLISECONDS_END:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
     return TIME_UNKNOWN
@@ -235,8 +241,8 @@ def _rejected(
     return Rejected(
         reason=unreadable.reason,
         detail=str(unreadable),
-        coordinates=_coordinates(record),
-        recorded_at=_recorded_at(record.timestamp),
+        coordinates=coordinates_of(record),
+        recorded_at=recorded_at_of(record.timestamp),
         raw=value[:RAW_MAX],
         sha256=sha256(value).digest(),
         headers=headers,

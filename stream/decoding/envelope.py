@@ -62,7 +62,7 @@ def read_envelope(document: Mapping[str, object]) -> Envelope:
     if event_id is not None and not is_id(event_id):
         raise bad_field("id", _ID)
     name = document.get("event")
-    if type(name) is not str or not 0 < len(name) <= NAME_MAX or _CONTROL.search(name):
+    if not is_name(name):
         raise bad_field("event", _NAME)
     occurred_at = document.get("occurred_at")
     payload = document.get("payload")
@@ -77,6 +77,11 @@ def read_envelope(document: Mapping[str, object]) -> Envelope:
         _read_hops(document.get("hops")),
         _read_cause(document.get("caused_by")),
     )
+
+
+def is_name(value: object) -> TypeGuard[str]:
+    """Tell whether a value can be an event's name."""
+    return type(value) is str and 0 < len(value) <= NAME_MAX and not _CONTROL.search(value)
 
 
 def is_id(value: object) -> TypeGuard[str]:

@@ -37,7 +37,9 @@ class World:
         self.ours.assign(frozenset(self.partitions))
         for partition in self.partitions:
             self.ours.hold(Holding(partition, 1, committed=0, read_to=0))
-        terms: Any = SimpleNamespace(clock=self, decode=decode)
+        terms: Any = SimpleNamespace(
+            clock=self, read=lambda records: [decode(each) for each in records]
+        )
         client: Any = self
         self.reader = Reader(client, self.ours, terms)
 

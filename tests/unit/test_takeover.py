@@ -118,7 +118,7 @@ class World:
             clock=cast("Any", self.clock),
             owner="me",
             **dict.fromkeys(
-                ("counters", "decode", "process", "timers_due", "records_max", "bytes_max",
+                ("counters", "read", "process", "timers_due", "records_max", "bytes_max",
                  "stall_seconds", "drain_seconds")
             ),
         )  # fmt: skip

@@ -24,6 +24,7 @@ from stream.consuming.batches import Batch, BatchResult, Partition
 from stream.order import merge
 from stream.report import report_refused, report_turn
 from stream.seam import TurnStore
+from stream.sizing import TurnSizes
 from stream.telemetry import Counters
 from stream.turn import CatalogueCache, Command, Turn, Unwieldy, Work
 
@@ -48,6 +49,7 @@ class Processor:
         self._clock = clock
         self._counters = counters
         self._catalogue = CatalogueCache()
+        self._sizes = TurnSizes()
         #: Rings when a turn has put effects into the outbox.
         self.effects_made = Bell()
         #: Each rings when a turn has left records for its output topic, which is named by its role.
@@ -89,7 +91,7 @@ class Processor:
         fenced: frozenset[Partition] = frozenset()
         queue = [work]
         while queue:
-            current = queue.pop(0)
+            current = self._sizes.take(lane, queue)
             started = self._clock.monotonic()
             try:
                 changes = await self._commit(lane, current)
@@ -99,14 +101,16 @@ class Processor:
                 log.warning("batch.fenced", partitions=sorted(lost.partitions))
                 rest = [without(each, lost.partitions) for each in (current, *queue)]
                 queue = [each for each in rest if each.positions]
-            except Unwieldy:
+            except Unwieldy as unwieldy:
                 self._counters.count("turns_halved")
+                self._sizes.note(lane, unwieldy.inputs, unwieldy.runs)
                 queue[:0] = halves(current)
             except Refused as refused:
                 report_refused(lane, current, refused)
                 queue[:0] = parts_of(current, refused)
             else:
                 tally.update(changes.tally)
+                self._sizes.note(lane, current.size, len(changes.runs))
                 self._note(lane, current, changes, self._clock.monotonic() - started)
         return tally, fenced
 

@@ -53,9 +53,20 @@ DECIDE_SECONDS_MAX = 7.0
 #: How many groups are decided before others may run: some milliseconds.
 GROUPS_AT_ONCE = 20
 
+#: How many runs one turn moves; where one input moves more, a turn has no other.
+RUNS_MAX = 10_000
+
 
 class Unwieldy(Exception):
-    """A turn has more inputs, of one contact or of all, than are decided at once: take fewer."""
+    """A turn has more inputs, of one contact or of all, than are decided at once: take fewer.
+
+    `inputs` says how many had been decided when that was seen, `runs` how many runs these move.
+    """
+
+    def __init__(self, inputs: int = 0, runs: int = 0) -> None:
+        super().__init__(f"{runs} runs are moved by {inputs} inputs, and there are more")
+        self.inputs = inputs
+        self.runs = runs
 
 
 #: What a turn may be asked to do beside applying records.
@@ -193,6 +204,7 @@ class Turn:
             for inputs, own in zip(groups, _claims_by_group(groups, claims), strict=True)
         ]
         decided: list[Changes] = []
+        inputs = runs = 0
         while waiting:
             began = self.clock.monotonic()
             lacking: list[_Group] = []
@@ -202,15 +214,17 @@ class Turn:
                     # Heartbeats, commits and signals share this loop.
                     await asyncio.sleep(0)
                 outcome = self._decide_group(group, snapshot)
-                if self.work.size > 1 and self.clock.monotonic() - began > DECIDE_SECONDS_MAX:
-                    raise Unwieldy
                 if isinstance(outcome, Changes):
                     decided.append(outcome)
-                    continue
-                lacking.append(group)
-                needs += outcome.look_backs
-                if outcome.contacts:
-                    group.spare = await self.store.contact_ids(len(group.inputs))
+                    inputs, runs = inputs + len(group.inputs), runs + len(outcome.runs)
+                else:
+                    lacking.append(group)
+                    needs += outcome.look_backs
+                    if outcome.contacts:
+                        group.spare = await self.store.contact_ids(len(group.inputs))
+                is_late = self.clock.monotonic() - began > DECIDE_SECONDS_MAX
+                if self.work.size > 1 and (is_late or runs > RUNS_MAX):
+                    raise Unwieldy(inputs, runs)
             if needs:
                 self.stored.add(needs, await self.transaction.look_back(needs))
             waiting = lacking

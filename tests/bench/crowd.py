@@ -52,6 +52,7 @@ async def _started(stack: LocalStack, automations: int, runs: int) -> Measured:
         made.publish([record(PLAIN, START, 0)])
         with made.workers(2) as process:
             await made.until_applied(1)
+            await made.until_shared(2)
             meter = Meter(made.groups(process))
             made.publish(record(PLAIN, START, 1 + number) for number in range(count))
             await made.until_applied(1 + count)

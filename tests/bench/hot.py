@@ -38,6 +38,7 @@ async def measure(stack: LocalStack, hot: int = HOT) -> list[Figure]:
         count = made.publish(record(PLAIN, START, each) for each in range(beside.stop))
         with made.workers(2):
             await made.until_applied(count)
+            await made.until_shared(2)
             acknowledged = await _answered(made, range(alone.stop))
             burst = asyncio.create_task(asyncio.to_thread(_burst, made, beside.stop, hot))
             acknowledged |= await _answered(made, beside)

@@ -1,4 +1,8 @@
-"""What turns say of themselves: a line a turn, a line a run's ending; never a person's data."""
+"""What turns say of themselves: a line a turn, and one a run that failed; never a person's data.
+
+How every other run ended is told at DEBUG: a line for each, with what masks it, took a third of the
+time of a worker that ends thousands of them a second.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +47,7 @@ def report_turn(lane: str, work: Work, changes: Changes, seconds: float) -> dict
 
 def _report_ending(bound: FilteringBoundLogger, run: Run) -> None:
     failure = run.failure
-    level = logging.INFO if failure is None else logging.WARNING
+    level = logging.DEBUG if failure is None else logging.WARNING
     if not bound.is_enabled_for(level):
         return
     bound.log(

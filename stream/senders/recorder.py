@@ -25,16 +25,27 @@ PLAIN = policy.default.clone(max_line_length=998)
 
 
 class Recorder:
-    """Writes messages into a folder. A key that was written before is not written again (F2)."""
+    """Writes messages into a folder. A key that was written before is not written again (F2).
+
+    All that are asked for meanwhile are written by the thread's next visit: a visit for each takes
+    as long as to write it.
+    """
 
     honours_keys = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._asked: list[tuple[Effect, asyncio.Future[None]]] = []
+        self._writing = asyncio.Lock()
 
     async def send(self, effect: Effect) -> Outcome:
         """Write the message's file, whole or not at all."""
-        await asyncio.to_thread(self._write, effect)
+        written = asyncio.get_running_loop().create_future()
+        self._asked.append((effect, written))
+        async with self._writing:
+            if not written.done():
+                await self._write_asked()
+        await written
         return Accepted(provider_id=f"recorder:{effect.effect_id}")
 
     async def close(self) -> None:
@@ -48,6 +59,32 @@ class Recorder:
         for message_id in messages:
             for suffix in ("eml", "json"):
                 (self._folder / f"{message_id}.{suffix}").unlink(missing_ok=True)
+
+    async def _write_asked(self) -> None:
+        """Write everything that was asked for so far, for all who did."""
+        asked, self._asked = self._asked, []
+        faults: Sequence[Exception | None] = [TimeoutError("not known to be written")] * len(asked)
+        try:
+            faults = await asyncio.to_thread(self._write_all, [effect for effect, _ in asked])
+        finally:
+            for (_, written), fault in zip(asked, faults, strict=True):
+                if written.done():
+                    continue  # who asked has stopped waiting
+                if fault is None:
+                    written.set_result(None)
+                else:
+                    written.set_exception(fault)
+
+    def _write_all(self, effects: Sequence[Effect]) -> list[Exception | None]:
+        """Write each message; return what became of each: one that fails keeps no other."""
+        return [self._fault_of(effect) for effect in effects]
+
+    def _fault_of(self, effect: Effect) -> Exception | None:
+        try:
+            self._write(effect)
+        except Exception as fault:  # noqa: BLE001 - it belongs to who asked
+            return fault
+        return None
 
     def _write(self, effect: Effect) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -172,7 +172,7 @@ def _keep(world: World, stored: StoredEvent, record: EventRecord) -> None:
     """Store the event with its evidence, for look-back, dedupe, receipts and `explain`."""
     event = record.event
     world.seen[event.key] = Seen(event.body_hash, event.coordinates, event.id)
-    world.arrived.setdefault((stored.contact_id, stored.name), []).append(stored)
+    world.keep_event(stored)
     world.changes.events.append(record)
     add_receipt(world, stored, record.findings)
     for key in _MESSAGE_KEYS:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from handlers.advance import end_early
 from handlers.evaluate import Verdict, evaluate
-from handlers.match import in_order
+from handlers.match import runs_in_order
 from handlers.receipt import add_deferred_exit
 from handlers.waits import needs_for, scope_of
 from handlers.world import LOOK_BACK_MAX, Findings, World
@@ -31,7 +31,7 @@ class StoredExit(NamedTuple):
 
 def exit_runs(world: World, event: StoredEvent, findings: Findings) -> None:
     """End the runs whose exit rules this event fulfils, mid-delay and while sending too (S3)."""
-    for run in in_order(world.active_runs(event.contact_id).values()):
+    for run in runs_in_order(world.active_runs(event.contact_id).values()):
         exits = world.version_of(run).exits
         if not exits or not _may_exit(run, event):
             continue
@@ -122,6 +122,7 @@ def _stored_since(
         for event in world.stored_events(
             run.contact_id,
             name,
+            run.trigger.v,
             lambda name: needs_for(world, run.contact_id, run.trigger.v, name, others),
         )
         if _may_exit(run, event)

@@ -22,12 +22,12 @@ def open_waits(world: World, contact_id: int, name: str) -> list[tuple[Run, Wait
     """Return a contact's open waits for a name, the longest parked first (rule D2)."""
     return [
         (run, run.parked)
-        for run in in_order(world.active_runs(contact_id).values())
+        for run in runs_in_order(world.active_runs(contact_id).values())
         if isinstance(run.parked, Waiting) and _listens(world, run, run.parked, name)
     ]
 
 
-def in_order(runs: Collection[Run]) -> Collection[Run]:
+def runs_in_order(runs: Collection[Run]) -> Collection[Run]:
     """Return runs in the order in which an event comes to them (rule D2)."""
     return sorted(runs, key=parked_order) if len(runs) > 1 else tuple(runs)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from heapq import merge
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from handlers.evaluate import Scope, evaluate
-from handlers.world import LOOK_BACK_MAX, World
+from handlers.world import LOOK_BACK_MAX, World, in_order
 from state.automation import Arm, Version
 from state.evidence import Check
 from state.run import ArmMet, Run, Waiting
@@ -184,18 +185,18 @@ def scope_of(world: World, run: Run, event: Mapping[str, object] | None) -> Scop
 
 def _candidates(
     world: World, run: Run, waiting: Waiting, among: Collection[int] | None
-) -> list[StoredEvent]:
-    """Return the stored events of the wait's names, the oldest V first."""
-    farthest = world.now - LOOK_BACK_MAX
-    found = [
-        event
-        for name in names_of(world.version_of(run), waiting.step_key)
-        for event in world.stored_events(
-            run.contact_id, name, partial(needs_of, world, run, waiting)
-        )
-        if event.v >= farthest and (among is None or event.contact_id in among)
-    ]
-    return sorted(found, key=lambda event: (event.v, event.coordinates))
+) -> Iterator[StoredEvent]:
+    """Go through the stored events of the wait's names, the oldest V first."""
+    floor = max(waiting.floor, world.now - LOOK_BACK_MAX)
+    needs = partial(needs_of, world, run, waiting)
+    found = merge(
+        *(
+            world.stored_events(run.contact_id, name, floor, needs)
+            for name in names_of(world.version_of(run), waiting.step_key)
+        ),
+        key=in_order,
+    )
+    return (event for event in found if among is None or event.contact_id in among)
 
 
 def needs_of(world: World, run: Run, waiting: Waiting, name: str) -> list[Need]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from heapq import merge
+from operator import attrgetter
 from uuid import UUID
 
 from msgspec import Struct, field
@@ -13,6 +16,7 @@ from handlers.directory import Directory
 from handlers.late_mapping import LateMapping
 from state.automation import Catalogue, Version
 from state.contact import Contact
+from state.event import Coordinates
 from state.evidence import Finding
 from state.pausing import pausing_of, with_freezes
 from state.run import Run, Sending
@@ -65,7 +69,11 @@ class NeedsLookBack(Exception):
 
 
 class StoredEvents:
-    """What look-backs have read so far, by contact and name, with the floor they were read from."""
+    """What look-backs have read so far, by contact and name, with the floor they were read from.
+
+    Each list is in the order of V, so that who looks back begins at its floor and stops where it
+    has found something: a busy person's other events cost it nothing.
+    """
 
     def __init__(self) -> None:
         self._events: dict[tuple[int, str], list[StoredEvent]] = {}
@@ -84,14 +92,27 @@ class StoredEvents:
             # What was read from further back already holds these, and more.
             if (event.contact_id, event.name) in widened:
                 self._events[event.contact_id, event.name].append(event)
+        for key in widened:
+            self._events[key].sort(key=in_order)
 
-    def since(self, need: Need) -> Sequence[StoredEvent] | None:
-        """Return the stored events that a need asks for, or None if they were not read yet."""
+    def since(self, need: Need) -> Iterator[StoredEvent] | None:
+        """Go through the stored events that a need asks for, or None if they were not read yet."""
         key = (need.contact_id, need.name)
         floor = self._floors.get(key)
         if floor is None or floor > need.floor:
             return None
-        return [event for event in self._events[key] if event.v >= need.floor]
+        return _from(self._events[key], need.floor)
+
+
+def in_order(event: StoredEvent) -> tuple[datetime, Coordinates]:
+    """Return what stored events are ordered by: the oldest V first (rule W2)."""
+    return event.v, event.coordinates
+
+
+def _from(events: Sequence[StoredEvent], floor: datetime) -> Iterator[StoredEvent]:
+    """Go through ordered events from a V on; none is looked at before it is asked for."""
+    first = bisect_left(events, floor, key=attrgetter("v"))
+    return map(events.__getitem__, range(first, len(events)))
 
 
 class World(Struct):
@@ -254,10 +275,18 @@ class World(Struct):
         """Return the stored event of this key, from this turn or an earlier one (rule E4)."""
         return self.seen.get(key) or self.snapshot.seen.get(key)
 
+    def keep_event(self, event: StoredEvent) -> None:
+        """Take in an event of this turn, for those that look back to it."""
+        insort(self.arrived.setdefault((event.contact_id, event.name), []), event, key=in_order)
+
     def stored_events(
-        self, contact_id: int, name: str, needs_for: Callable[[str], Sequence[Need]]
-    ) -> Sequence[StoredEvent]:
-        """Return a person's stored events of a name, of earlier turns and this one, unordered.
+        self,
+        contact_id: int,
+        name: str,
+        floor: datetime,
+        needs_for: Callable[[str], Sequence[Need]],
+    ) -> Iterator[StoredEvent]:
+        """Go through a person's events of a name from a V on, of earlier turns and this one, by V.
 
         Events are read through the merge set (rule I3): they stay under the number they came by.
         `needs_for` returns the look-back for this name, then those that may be asked for next.
@@ -267,18 +296,17 @@ class World(Struct):
                 the waits further down the same version cost no further round.
         """
         if self.people.has_no_past(contact_id):
-            return self.arrived.get((contact_id, name), ())
+            return _from(self.arrived.get((contact_id, name), ()), floor)
         needs = needs_for(name)
-        found: list[StoredEvent] = []
+        parts: list[Iterator[StoredEvent]] = []
         for need in self._through_merges(needs[:1]):
-            here = self.arrived.get((need.contact_id, need.name), [])
-            found += [event for event in here if event.v >= need.floor]
+            parts.append(_from(self.arrived.get((need.contact_id, need.name), ()), floor))
             if need.contact_id not in self.people.first_seen_here:
-                earlier = self.stored.since(need)
+                earlier = self.stored.since(need._replace(floor=floor))
                 if earlier is None:
                     raise NeedsLookBack(self._through_merges(needs))
-                found += earlier
-        return found
+                parts.append(earlier)
+        return merge(*parts, key=in_order)
 
     def require(self, needs: Sequence[Need]) -> None:
         """Have all of these look-backs read before the first of them is used."""

@@ -210,8 +210,8 @@ def test_what_was_read_from_further_back_stays_read():
     early, late = stored("a", ago(minutes=90)), stored("a", ago(minutes=30))
     known.add([wide], [early, late])
     known.add([Need(7, "b", ago(hours=1)), narrow], [late])
-    assert known.since(wide) == [early, late]
-    assert known.since(narrow) == [late]
+    assert list(known.since(wide)) == [early, late]
+    assert list(known.since(narrow)) == [late]
     assert known.since(Need(7, "a", ago(hours=3))) is None
     assert known.since(Need(8, "a", ago(hours=1))) is None
 

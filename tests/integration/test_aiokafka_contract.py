@@ -343,6 +343,22 @@ async def test_k14_a_hot_partition_takes_the_whole_budget(kafka: str, topics: Cr
         assert [len(records) for records in found.values()] == [5]
 
 
+async def test_what_is_fetched_may_wait_a_tenth_of_a_second_to_be_read(
+    kafka: str, topics: CreateTopics
+) -> None:
+    """Then only the other partitions are asked for: if all are idle, for half a second of silence.
+
+    No option says how long; the client sets the attribute that this test names.
+    """
+    (topic,) = await topics("events")
+    await produce(kafka, topic, FIVE)
+    async with consuming(kafka, topic) as consumer:
+        assert consumer._fetcher._prefetch_backoff == 0.1
+        await until(lambda: consumer._fetcher._records)
+        (unread,) = consumer._fetcher._records.values()
+        assert unread.calculate_backoff() <= 0.1
+
+
 async def test_k13_the_sticky_assignor_remembers_for_the_whole_process() -> None:
     """K13: two consumers of one process would mix their memories; so the assignor is roundrobin."""
     assert "member_assignment" in vars(StickyPartitionAssignor)

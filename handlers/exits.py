@@ -10,7 +10,7 @@ from handlers.evaluate import Verdict, evaluate
 from handlers.match import runs_in_order
 from handlers.receipt import add_deferred_exit
 from handlers.waits import needs_for, scope_of
-from handlers.world import LOOK_BACK_MAX, Findings, World
+from handlers.world import LOOK_BACK_MAX, Findings, World, order_of
 from state.automation import Exit, Version
 from state.evidence import Check, Finding
 from state.history import exit_entry
@@ -132,7 +132,7 @@ def _stored_since(
 def _oldest_fulfilled(world: World, run: Run, events: Collection[StoredEvent]) -> StoredExit | None:
     """Return the first of these events, by V, that fulfils an exit rule of the run."""
     exits = world.version_of(run).exits
-    for event in sorted(events, key=lambda each: (each.v, each.coordinates)):
+    for event in sorted(events, key=order_of):
         for rule in _rules_for(exits, event):
             verdict = _judge(world, run, rule, event)
             if verdict.holds:

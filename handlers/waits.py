@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from handlers.evaluate import Scope, evaluate
-from handlers.world import LOOK_BACK_MAX, World, in_order
+from handlers.world import LOOK_BACK_MAX, World, order_of
 from state.automation import Arm, Version
 from state.evidence import Check
 from state.run import ArmMet, Run, Waiting
@@ -194,7 +194,7 @@ def _candidates(
             world.stored_events(run.contact_id, name, floor, needs)
             for name in names_of(world.version_of(run), waiting.step_key)
         ),
-        key=in_order,
+        key=order_of,
     )
     return (event for event in found if among is None or event.contact_id in among)
 

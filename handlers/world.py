@@ -93,7 +93,7 @@ class StoredEvents:
             if (event.contact_id, event.name) in widened:
                 self._events[event.contact_id, event.name].append(event)
         for key in widened:
-            self._events[key].sort(key=in_order)
+            self._events[key].sort(key=order_of)
 
     def since(self, need: Need) -> Iterator[StoredEvent] | None:
         """Go through the stored events that a need asks for, or None if they were not read yet."""
@@ -104,7 +104,7 @@ class StoredEvents:
         return _from(self._events[key], need.floor)
 
 
-def in_order(event: StoredEvent) -> tuple[datetime, Coordinates]:
+def order_of(event: StoredEvent) -> tuple[datetime, Coordinates]:
     """Return what stored events are ordered by: the oldest V first (rule W2)."""
     return event.v, event.coordinates
 
@@ -277,7 +277,7 @@ class World(Struct):
 
     def keep_event(self, event: StoredEvent) -> None:
         """Take in an event of this turn, for those that look back to it."""
-        insort(self.arrived.setdefault((event.contact_id, event.name), []), event, key=in_order)
+        insort(self.arrived.setdefault((event.contact_id, event.name), []), event, key=order_of)
 
     def stored_events(
         self,
@@ -306,7 +306,7 @@ class World(Struct):
                 if earlier is None:
                     raise NeedsLookBack(self._through_merges(needs))
                 parts.append(earlier)
-        return merge(*parts, key=in_order)
+        return merge(*parts, key=order_of)
 
     def require(self, needs: Sequence[Need]) -> None:
         """Have all of these look-backs read before the first of them is used."""

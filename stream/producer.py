@@ -184,10 +184,11 @@ class _Parcels:
             raise MessageSizeTooLargeError(f"a record of more than {RECORD_MAX} bytes")
         place = record.topic, await self._partition_of(record)
         builder = self._open.get(place)
-        if builder is None or not _fits(builder, record):
+        if builder is None or not _append(builder, record):
             await self._hand_over(place)
             builder = self._open[place] = self._producer.create_batch()
-            assert _fits(builder, record), "an empty batch takes any record"
+            taken = _append(builder, record)
+            assert taken, "an empty batch takes any record"
         self.unsettled += 1
 
     async def settle(self, rest: int) -> None:
@@ -237,8 +238,8 @@ def _size(record: Outgoing) -> int:
     return len(record.key or b"") + len(record.value) + named
 
 
-def _fits(builder: BatchBuilder, record: Outgoing) -> bool:
-    """Append a record to a batch, unless that is full."""
+def _append(builder: BatchBuilder, record: Outgoing) -> bool:
+    """Append a record to a batch unless that is full; tell whether it is in it."""
     headers = list(record.headers)
     return (
         builder.append(timestamp=None, key=record.key, value=record.value, headers=headers)

@@ -31,7 +31,7 @@ class Reader:
         self._client = client
         self._assignment = assignment
         self._backlog = assignment.backlog
-        self._decode = terms.read
+        self._understand = terms.read
         self._clock = terms.clock
         #: How often all that flows was asked for records; it stands still while nobody reads.
         self.rounds = 0
@@ -86,7 +86,7 @@ class Reader:
         holding = self._assignment.held.get(partition)
         if holding is None:
             return  # lost while we waited; its next owner, or we, read it again
-        self._backlog.add(holding, self._decode(records), _size(records))
+        self._backlog.add(holding, self._understand(records), _size(records))
 
     def _stop(self, offsets: Mapping[Partition, int]) -> None:
         """Stop partitions whose next record has left the log: going on would be a silent loss."""

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import asyncpg
+import psutil
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -28,6 +29,7 @@ from tests.bench import (
     timers,
 )
 from tests.bench.figures import Figure, joined
+from tests.bench.machine import Meter
 
 Measure = Callable[..., Awaitable[list[Figure]]]
 
@@ -60,7 +62,7 @@ def main() -> int:
             measure, full, quick = BENCHMARKS[name]
             runs: list[Sequence[Figure]] = []
             for _ in range(options.runs):
-                runs.append(asyncio.run(measure(stack, quick if options.quick else full)))
+                runs.append(_beside_strangers(measure, stack, quick if options.quick else full))
                 progress.advance(task)
             results[name] = joined(runs)
     Console().print(report.table(results))
@@ -68,6 +70,15 @@ def main() -> int:
     console.print(f"written: {plot.save(results, options.out)}")
     figures = [figure for some in results.values() for figure in some]
     return int(any(one.goal and not one.goal.is_met(one.middle) for one in figures))
+
+
+def _beside_strangers(measure: Measure, stack: LocalStack, size: int) -> list[Figure]:
+    """Measure once; add how much of the processors was used by what is not ours meanwhile."""
+    meter = Meter({"ours": psutil.Process()})
+    figures = asyncio.run(measure(stack, size))
+    spent = meter.read()
+    foreign = 100 * spent.cpu["strangers"] / spent.wall
+    return [*figures, Figure("foreign CPU", "% of a core", [foreign])]
 
 
 def _options() -> argparse.Namespace:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ PARTITIONS = 4
 
 #: How often it is looked how far the workers are, in seconds.
 LOOK_SECONDS = 0.05
+
+#: How long nothing may move before a measurement is given up, in seconds.
+STALL_SECONDS = 120.0
 
 Record = tuple[bytes, bytes]
 
@@ -100,8 +104,17 @@ class House:
         return int(await self.connection.fetchval(sql, self.topic))
 
     async def until_applied(self, count: int) -> None:
-        """Wait until so many records have been applied."""
-        while await self.applied() < count:  # noqa: ASYNC110 - only Postgres knows
+        """Wait until so many records have been applied.
+
+        Raises:
+            TimeoutError: nothing has moved for a while; the workers' log says why.
+        """
+        applied, moved_at = -1, time.monotonic()
+        while (now := await self.applied()) < count:
+            if now > applied:
+                applied, moved_at = now, time.monotonic()
+            if time.monotonic() - moved_at > STALL_SECONDS:
+                raise TimeoutError(f"workers stand still at {applied} of {count} records")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def value(self, sql: str, *arguments: object) -> float:

@@ -7,11 +7,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from state.effect import Channel
+from state.name import parse_name
 from state.path import parse_path
 from state.problem import Collector, Problem, ProblemsError, choose
+from state.template_variable import fallbacks_of, parse_variables
 
 #: How much text one message may hold in UTF-8, before and after the gaps are filled: 1 MiB.
 SIZE_MAX = 1 << 20
@@ -23,6 +25,9 @@ _FIELDS: Mapping[Channel, tuple[str, ...]] = {
     "email": ("subject", "text", "html"),
     "push": ("title", "text"),
 }
+#: What stands beside the texts: whom an e-mail is from, and what its variables fall back to.
+_HEADERS: Mapping[Channel, tuple[str, ...]] = {"email": ("from", "reply_to"), "push": ()}
+_VARIABLES = "variables"
 _ONE_LINE = frozenset({"subject", "title"})
 _GAP = re.compile(r"\{\{\{([^{}]*)\}\}\}")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -61,10 +66,16 @@ Rendered = Mapping[str, str]
 
 
 class Template(Struct, frozen=True):
-    """A parsed template: the texts of one message, by the name of the message's field."""
+    """A parsed template: the texts of one message, by the name of the message's field.
+
+    `headers` are the sender's addresses that the template itself names, `fallbacks` the values of
+    declared variables that are given none.
+    """
 
     channel: Channel
     texts: Mapping[str, Text]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fallbacks: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def names(self) -> frozenset[str]:
@@ -74,7 +85,8 @@ class Template(Struct, frozen=True):
     @property
     def needed(self) -> frozenset[str]:
         """Return the variables that have no fallback somewhere; `contact.*` may be among them."""
-        return frozenset(gap.name for gap in self._gaps() if gap.fallback is None)
+        bare = frozenset(gap.name for gap in self._gaps() if gap.fallback is None)
+        return bare - self.fallbacks.keys()
 
     def _gaps(self) -> Iterator[Gap]:
         for text in self.texts.values():
@@ -94,16 +106,26 @@ def parse_template(raw: object, where: str = "") -> Template:
     fields = _FIELDS[channel]
     given = {key: value for key, value in raw.items() if value is not None}
     found = Collector()
-    for key in given.keys() - set(fields):
-        found.refuse(str(key), f"is no part of a message by {channel}", choose(key, fields))
-    for field in _missing_parts(given, fields):
-        found.refuse(field, "is missing", f"a message by {channel} needs it")
+    keys = (*fields, *_HEADERS[channel], _VARIABLES)
+    for key in given.keys() - set(keys):
+        found.refuse(str(key), f"is no part of a message by {channel}", choose(key, keys))
+    for part in _missing_parts(given, fields):
+        found.refuse(part, "is missing", f"a message by {channel} needs it")
     texts = {
         field: found.attempt(field, parse_text, given[field], one_line=field in _ONE_LINE)
         for field in fields
         if field in given
     }
-    template = Template(channel, {field: text for field, text in texts.items() if text is not None})
+    headers = {
+        key: found.attempt(key, parse_name, given[key]) for key in _HEADERS[channel] if key in given
+    }
+    variables = found.attempt(_VARIABLES, parse_variables, given.get(_VARIABLES))
+    template = Template(
+        channel,
+        {field: text for field, text in texts.items() if text is not None},
+        {key: value for key, value in headers.items() if value is not None},
+        fallbacks_of(variables or ()),
+    )
     if len(template.names) > VARIABLES_MAX:
         message = f"names {len(template.names)} different variables"
         found.refuse("", message, f"use at most {VARIABLES_MAX}")
@@ -150,15 +172,15 @@ def render(template: Template, variables: Mapping[str, object]) -> Rendered:
         )
     left = SIZE_MAX
     rendered: dict[str, str] = {}
-    for field, text in template.texts.items():
+    for part_name, text in template.texts.items():
         pieces: list[str] = []
         for part in text:
-            piece = part if isinstance(part, str) else _filled(part, present, field)
+            piece = part if isinstance(part, str) else _filled(template, part, present, part_name)
             left -= len(piece.encode("utf-8", "replace"))
             if left < 0:
-                raise OversizeError([Problem(field, f"the message is over {SIZE_MAX} bytes")])
+                raise OversizeError([Problem(part_name, f"the message is over {SIZE_MAX} bytes")])
             pieces.append(piece)
-        rendered[field] = "".join(pieces)
+        rendered[part_name] = "".join(pieces)
     return rendered
 
 
@@ -190,11 +212,11 @@ def _parse_gap(inside: str) -> str | Gap:
     return Gap(name, fallback.strip() if bar else None)
 
 
-def _filled(gap: Gap, present: Mapping[str, object], field: str) -> str:
-    if gap.name not in present:
-        assert gap.fallback is not None, "render has checked that nothing is missing"
+def _filled(template: Template, gap: Gap, present: Mapping[str, object], field: str) -> str:
+    """Return what stands in a gap: its value, else the gap's own fallback, else the declared."""
+    if gap.name not in present and gap.fallback is not None:
         return gap.fallback
-    value = present[gap.name]
+    value = present[gap.name] if gap.name in present else template.fallbacks[gap.name]
     text = value if isinstance(value, str) else _as_json(value)
     if field == "html":
         return html.escape(text)

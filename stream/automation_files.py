@@ -29,7 +29,7 @@ class Prepared(NamedTuple):
 
 def prepare(
     files: Sequence[Path],
-    known_templates: Mapping[str, Mapping[str, object]],
+    known_templates: Mapping[str, Mapping[str, object] | None],
     known_audiences: Audiences,
 ) -> Prepared:
     """Return what the files mean; the known ones are stored already.
@@ -73,7 +73,7 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 def _publication(
     raw: object,
-    known_templates: Mapping[str, Mapping[str, object]],
+    known_templates: Mapping[str, Mapping[str, object] | None],
     known_audiences: Audiences,
 ) -> Publication:
     draft = parse_automation(raw, known_templates, known_audiences)

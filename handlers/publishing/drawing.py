@@ -50,7 +50,11 @@ class Connection(NamedTuple):
 
 
 class Drawing(Struct, frozen=True):
-    """An automation's parts, each parsed; they may not fit together yet."""
+    """An automation's parts, each parsed; they may not fit together yet.
+
+    Of `templates`, those named in `stored_templates` were not defined by the document. What steps
+    name and nobody has published is `unpublished`.
+    """
 
     reentry: Reentry
     exits: tuple[Exit, ...]
@@ -58,23 +62,30 @@ class Drawing(Struct, frozen=True):
     connections: tuple[Connection, ...]
     templates: Mapping[str, Template]
     raw_templates: Mapping[str, object]
+    stored_templates: frozenset[str] = frozenset()
+    unpublished: frozenset[str] = frozenset()
 
 
 def parse_drawing(
     document: Mapping[str, object],
-    stored_templates: Mapping[str, Mapping[str, object]],
+    stored_templates: Mapping[str, Mapping[str, object] | None],
     found: Collector,
 ) -> Drawing:
     """Return the parts of an automation, and note in `found` what is wrong with each by itself.
 
-    Of the stored templates those are taken that the steps name and the document does not define.
+    Of the stored templates those are taken that the steps name and the document does not define; a
+    None is one that was never published.
     """
     steps = _parse_steps(document.get("steps"), found)
     own_templates = _object_at(document, "templates", found)
     used = {
         step.config.template.id for step in steps.values() if isinstance(step.config, SendConfig)
     }
-    taken = {key: stored_templates[key] for key in sorted(used & stored_templates.keys())}
+    named = {
+        key: stored_templates[key]
+        for key in sorted((used - own_templates.keys()) & stored_templates.keys())
+    }
+    taken = {key: template for key, template in named.items() if template is not None}
     raw_templates = {**taken, **own_templates}
     return Drawing(
         reentry=found.attempt("reentry", parse_reentry, document.get("reentry")) or Reentry(),
@@ -83,6 +94,8 @@ def parse_drawing(
         connections=_parse_connections(document.get("connections"), found),
         templates=_parse_templates(raw_templates, found),
         raw_templates=raw_templates,
+        stored_templates=frozenset(taken),
+        unpublished=frozenset(named.keys() - taken.keys()),
     )
 
 

@@ -46,22 +46,24 @@ class Draft(Struct, frozen=True):
 
     `definition` is `{name, reentry, exit, steps, connections, templates}`, every default spelled
     out, with the stored templates it uses copied into it; and `time_zone`, `segments` and `topics`
-    if they are written.
+    if they are written. `stored_templates` are the names, ids or aliases, of those copied.
     """
 
     name: str
     definition: Mapping[str, object]
     is_enabled: bool
+    stored_templates: frozenset[str] = frozenset()
 
 
 def parse_automation(
     raw: object,
-    known_templates: Mapping[str, Mapping[str, object]] | None = None,
+    known_templates: Mapping[str, Mapping[str, object] | None] | None = None,
     known_audiences: Audiences | None = None,
 ) -> Draft:
     """Return the draft that an automation file means.
 
-    `known_templates` and `known_audiences` are what is stored, beside what the file defines itself.
+    `known_templates` and `known_audiences` are what is stored, beside what the file defines itself;
+    a template that is None was never published.
 
     Raises:
         AutomationError: it cannot be published; says everything that is wrong with it.
@@ -86,7 +88,7 @@ def parse_automation(
     assert name is not None
     assert is_enabled is not None
     definition = {**_definition(name, document, drawing), **declared_document(declared)}
-    return Draft(name, definition, is_enabled)
+    return Draft(name, definition, is_enabled, drawing.stored_templates)
 
 
 def _parse_document(raw: object) -> dict[str, object]:

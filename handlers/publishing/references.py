@@ -13,7 +13,6 @@ from handlers.publishing.entry import TRIGGER_ROOTS
 from state.path import Var, parse_path
 from state.problem import Collector, choose, joined
 from state.rule import AllOf, AnyOf, Comparison, field_paths
-from state.template import Template
 
 
 class _Readable(NamedTuple):
@@ -34,7 +33,7 @@ def check_references(drawing: Drawing, found: Collector) -> None:
             else:
                 _check_path(place, path, readable, at_step)
         if isinstance(step.config, SendConfig):
-            _check_template(step.config, drawing.templates, at_step)
+            _check_template(step.config, drawing, at_step)
         found.problems += at_step.problems
     for index, rule in enumerate(drawing.exits):
         for place, path in _paths(rule.filter, f"exit[{index}].filter"):
@@ -86,11 +85,13 @@ def _check_path(place: str, path: str, readable: _Readable, found: Collector) ->
         found.refuse(place, f"`{path}`: no step waits for such an event", fix)
 
 
-def _check_template(
-    config: SendConfig, templates: Mapping[str, Template], found: Collector
-) -> None:
-    used = config.template
+def _check_template(config: SendConfig, drawing: Drawing, found: Collector) -> None:
+    used, templates = config.template, drawing.templates
     template = templates.get(used.id)
+    if used.id in drawing.unpublished:
+        message = f'template "{used.id}" is not published'
+        found.refuse("config.template.id", message, "publish it first: steps use what is published")
+        return
     if template is None:
         fix = choose(used.id, templates) if templates else "define it under `templates`"
         found.refuse("config.template.id", f'there is no template "{used.id}"', fix)
@@ -99,6 +100,9 @@ def _check_template(
         message = f'template "{used.id}" is a message by {template.channel}'
         found.refuse("config.template.id", message, f"use one by {config.channel}")
         return
+    if used.id in drawing.stored_templates and config.adapt(template).texts.get("subject") == ():
+        message = f'template "{used.id}" has no subject'
+        found.refuse("config.subject", message, "add `subject` here, or to the template")
     for name in sorted(config.adapt(template).needed - used.variables.keys()):
         if not name.startswith("contact."):
             message = f'template "{used.id}" needs a value for it'

@@ -26,7 +26,7 @@ def _parse_subject(raw: object) -> Text:
 
 
 class Config(SendConfig):
-    """The template, and what replaces the template's own subject or the sender's addresses."""
+    """The template, and what replaces its own subject and addresses."""
 
     OLD_NAMES: ClassVar[Mapping[str, str]] = {"template_id": "template.id"}
 
@@ -49,8 +49,11 @@ def enter(turn: Turn) -> Outcome:
     message = compose(turn, config)
     if isinstance(message, Fail):
         return message
-    headers = {"from": config.sender, "reply_to": config.reply_to}
-    given = {name: value for name, value in headers.items() if value is not None}
+    own = {"from": config.sender, "reply_to": config.reply_to}
+    given = {
+        **turn.version.templates[config.template.id].headers,
+        **{name: value for name, value in own.items() if value is not None},
+    }
     return Send(
         channel="email",
         message={"to": to, **message.texts, **given},

@@ -193,7 +193,9 @@ async def test_templates_are_stored_and_replaced_by_alias(store: PostgresStore) 
     await publish(store, templates={"receipt": receipt | {"subject": "Hello"}})
     async with store.session() as session:
         stored = await load_templates(session)
-    assert stored == {"receipt": receipt | {"subject": "Hello"}, "thanks": thanks}
+    aliases = {"receipt": receipt | {"subject": "Hello"}, "thanks": thanks}
+    assert {name: stored[name] for name in aliases} == aliases
+    assert len(stored) == 4, "each by its id too"
 
 
 async def test_keeping_house_makes_partitions_and_sweeps_the_marks_of_the_silent(

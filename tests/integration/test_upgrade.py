@@ -226,6 +226,21 @@ async def test_an_older_version_will_not_touch_a_newer_database(database: str) -
         assert "newer Waitline" in said.err
 
 
+async def test_templates_of_the_first_schema_are_published(old: Old) -> None:
+    """F1: what a file applied is found by its alias, and has the texts that it had."""
+    async with connected(old.dsn) as connection:
+        await connection.execute(
+            "insert into templates values ('hi', 'email', '{\"subject\": \"Hi\"}', now())"
+        )
+    await migrate(old.dsn)
+    (found,) = await rows(
+        old.dsn,
+        "select alias, name, draft ->> 'subject', definition ->> 'subject',"
+        " published_version_id = version_id, published_at = updated_at from templates",
+    )
+    assert found == ("hi", "hi", "Hi", "Hi", True, True)
+
+
 async def test_a_later_migration_rewrites_no_table(
     old: Old, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,16 @@ def test_a_step_replaces_the_subject_and_the_addresses():
     assert outcome.input.items() >= sender.items()
 
 
+def test_a_templates_own_addresses_are_used_where_the_step_has_none():
+    own = {"from": "t@x.io", "reply_to": "r@x.io"}
+    templates = {"receipt": TEMPLATES["receipt"] | own}
+    config = {**EMAIL, "from": "a@x.io"}
+    outcome = entered("send_email", config, templates=templates, event={"order": "o-1"})
+    assert isinstance(outcome, Send)
+    assert outcome.message.items() >= {"from": "a@x.io", "reply_to": "r@x.io"}.items()
+    assert outcome.input.items() >= {"from": "a@x.io", "reply_to": "r@x.io"}.items()
+
+
 def test_a_contact_without_address_fails_the_step():
     """F5: the step fails with a code and a text."""
     assert email(contact=Contact(7, NOW)) == Fail("no_address", "the contact has no e-mail address")

@@ -41,6 +41,31 @@ def test_a_missing_value_without_fallback_is_an_error_that_names_it():
     assert caught.value.code == "template_variable_missing"
 
 
+def test_a_declared_fallback_fills_a_gap_that_has_none_of_its_own():
+    declared = [
+        {"key": "PLAN", "type": "string", "fallback_value": "<free>"},
+        {"key": "SEATS", "type": "list", "fallback_value": [1, 2]},
+        {"key": "NAME", "type": "string", "fallback_value": None},
+    ]
+    text = "{{{PLAN}}} {{{PLAN|none}}} {{{SEATS}}} {{{NAME}}}"
+    raw = {"subject": "{{{PLAN}}}", "html": text, "variables": declared}
+    template = parse_template(raw)
+    assert template.needed == {"NAME"}
+    filled = render(template, {"NAME": "Ann", "PLAN": None})
+    assert filled == {"subject": "<free>", "html": "&lt;free&gt; none [1,2] Ann"}
+    assert render(template, {"NAME": "Ann", "PLAN": "pro"})["subject"] == "pro"
+    with pytest.raises(MissingVariableError):
+        render(template, {})
+
+
+def test_an_email_may_say_whom_it_is_from():
+    addresses = {"from": "Ann <ann@x.io>", "reply_to": "ben@x.io"}
+    assert parse_template({"subject": "s", "text": "t", **addresses}).headers == addresses
+    assert parse_template({"subject": "s", "text": "t", "from": None}).headers == {}
+    (found,) = problems({"title": "s", "text": "t", "from": "ann@x.io"})
+    assert found.field == "templates.a.from"
+
+
 def test_a_gap_may_name_a_field_of_the_contact():
     template = parse_template({"title": "Hi {{{contact.first_name|friend}}}", "text": "x"})
     assert template.names == {"contact.first_name"}

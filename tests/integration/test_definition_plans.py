@@ -1,0 +1,60 @@
+"""What an API reads of definitions is found by indexes, on tables that were never analysed."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from state.postgres import event_definitions, template_drafts, templates
+from state.postgres.reading import SETTINGS
+from tests.integration.test_plans import NO_ANALYZE, ONE_ID, call, complaints, plan, prepare
+from tests.stored import connected
+
+FILL = """
+create or replace function pg_temp.id(n bigint) returns uuid immutable language sql
+  as $$ select ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid $$;
+create or replace temp view n as select n, now() - n * interval '1 second' as at
+  from generate_series(1, 20000) as n;
+insert into event_definitions select pg_temp.id(n), 'p' || n, '{}', at from n;
+insert into templates (template_id, alias, kind, name, draft, created_at, updated_at)
+  select pg_temp.id(n), 'p' || n, 'email', 'p' || n, '{}', at, at from n;
+"""
+
+FROM = f"20, '2027-01-01', {ONE_ID}"
+STATEMENTS = {
+    "event by id": (event_definitions.BY_ID, ONE_ID, "event_definitions_pkey"),
+    "event by name": (event_definitions.BY_NAME, "'p7'", "event_definitions_name_key"),
+    "schema": (event_definitions.SCHEMA, "'p7'", "event_definitions_name_key"),
+    "events, older": (event_definitions.OLDER, FROM, "event_definitions_created_at"),
+    "events, newer": (event_definitions.NEWER, FROM, "event_definitions_created_at"),
+    "template by id": (template_drafts.BY_ID, ONE_ID, "templates_pkey"),
+    "template by alias": (template_drafts.BY_ALIAS, "'p7'", "templates_alias"),
+    "alias taken": (template_drafts.ALIAS_TAKEN, f"'p7', {ONE_ID}", "templates_alias"),
+    "templates, older": (template_drafts.OLDER, FROM, "templates_created_at"),
+    "templates, newer": (template_drafts.NEWER, FROM, "templates_created_at"),
+    "templates by alias": (templates.NAMED, "'{}', array['p7', 'p9']", "templates_alias"),
+    "templates by id": (templates.NAMED, f"array[{ONE_ID}]::uuid[], '{{}}'", "templates_pkey"),
+}
+
+
+@pytest.fixture
+async def cold(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A reader's connection to tables that nobody ever analyses."""
+    async with connected(database) as connection:
+        for (statement,) in await connection.fetch(NO_ANALYZE):
+            await connection.execute(statement)
+        await connection.execute(FILL)
+        await connection.execute(f"set enable_seqscan = {SETTINGS['enable_seqscan']}")
+        yield connection
+
+
+@pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
+async def test_definitions_are_found_by_their_indexes(cold: asyncpg.Connection, plans: str) -> None:
+    await prepare(cold, [sql for sql, _, _ in STATEMENTS.values()])
+    await cold.execute(f"set plan_cache_mode = {plans}")
+    wrong = {
+        name: found
+        for number, (name, (_, arguments, index)) in enumerate(STATEMENTS.items())
+        if (found := complaints(await plan(cold, call(number, arguments)), index))
+    }
+    assert wrong == {}

@@ -28,18 +28,28 @@ class Topic(NamedTuple):
 
 
 class Audiences(Struct, frozen=True):
-    """All segments and topics there are, each by its name or key and by its id as text."""
+    """All segments and topics there are, each by its name or key and by its id as text.
+
+    `fallbacks` are what properties of contacts read by key where a contact has none.
+    """
 
     segments: Mapping[str, Segment] = field(default_factory=dict)
     topics: Mapping[str, Topic] = field(default_factory=dict)
+    fallbacks: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, segments: Iterable[Segment] = (), topics: Iterable[Topic] = ()) -> Self:
+    def of(
+        cls,
+        segments: Iterable[Segment] = (),
+        topics: Iterable[Topic] = (),
+        fallbacks: Mapping[str, object] | None = None,
+    ) -> Self:
         """Return the audiences of these; a name counts before an id that reads like it."""
         segments, topics = list(segments), list(topics)
         return cls(
             {str(one.segment_id): one for one in segments} | {one.name: one for one in segments},
             {str(one.topic_id): one for one in topics} | {one.key: one for one in topics},
+            fallbacks or {},
         )
 
     def segment(self, named: str) -> Segment | None:

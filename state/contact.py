@@ -127,7 +127,8 @@ class Contact(Struct, frozen=True):
     def scope(self, audiences: Audiences) -> dict[str, object]:
         """Return what `contact.*` reads in rules and variables.
 
-        `segments` are the names of those the contact is in, `topics` what holds for each topic.
+        `segments` are the names of those the contact is in, `topics` what holds for each topic. A
+        property that it has not reads its fallback, if one is defined.
         """
         read = {kind: self.value_of(kind) for kind in KINDS[1:]}
         read = {kind: value for kind, value in read.items() if value is not None}
@@ -137,13 +138,19 @@ class Contact(Struct, frozen=True):
             "unsubscribed": False,
             **self.profile.fields,
             **read,
-            "properties": self.profile.properties,
+            "properties": self._properties(audiences.fallbacks),
             "segments": self.segment_names(audiences),
             "topics": {
                 **{one.key: one.default == "opt_in" for one in audiences.topics.values()},
                 **self.profile.topics,
             },
         }
+
+    def _properties(self, fallbacks: Mapping[str, object]) -> Mapping[str, object]:
+        held = self.profile.properties
+        if not fallbacks:
+            return held
+        return {**held, **{key: fallbacks[key] for key in fallbacks if held.get(key) is None}}
 
     def segment_names(self, audiences: Audiences) -> list[str]:
         """Return the names of the segments it is in; those that were deleted are left out."""

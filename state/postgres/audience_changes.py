@@ -114,7 +114,7 @@ async def delete_audience(session: Session, what: What, name: str, who: str) -> 
         names = [row[0] for row in await session.rows(NAMES[what])]
         raise UnknownAudience(what, name, names)
     ((audience_id, _),) = found
-    users = await _users(session, what, {name, str(audience_id)})
+    users = await users_of(session, what, {name, str(audience_id)})
     if users:
         raise StillUsed(users)
     await session.run(DELETE[what], audience_id)
@@ -125,7 +125,8 @@ async def delete_audience(session: Session, what: What, name: str, who: str) -> 
     await bump_revision(session)
 
 
-async def _users(session: Session, what: What, names: set[str]) -> list[str]:
+async def users_of(session: Session, what: What, names: set[str]) -> list[str]:
+    """Return the automations that name a segment or a topic by any of these names or ids."""
     rows = await session.rows(IN_USE)
     key = f"{what}_id"
     users = [

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from state.audience import Audiences, Choice, Membership, Segment, Topic
-from state.postgres.codec import columns_of
+from state.postgres.codec import columns_of, parsed
 from state.postgres.session import Session
 
 SEGMENTS = "select segment_id, name from segments order by name"
 
 TOPICS = "select topic_id, key, default_subscription from subscription_topics order by key"
+
+FALLBACKS = "select key, fallback from contact_properties where fallback is not null order by key"
 
 ADD_MEMBERS = """
 insert into segment_members (segment_id, contact_id, added_at, added_by)
@@ -50,9 +52,11 @@ delete from topic_choices where ctid = any(array(
 
 
 async def load_audiences(session: Session) -> Audiences:
-    """Return all segments and topics there are."""
+    """Return all segments and topics there are, and the fallbacks of properties."""
     segments = [Segment(*row) for row in await session.rows(SEGMENTS)]
-    return Audiences.of(segments, [Topic(*row) for row in await session.rows(TOPICS)])
+    topics = [Topic(*row) for row in await session.rows(TOPICS)]
+    fallbacks = {key: parsed(text) for key, text in await session.rows(FALLBACKS)}
+    return Audiences.of(segments, topics, fallbacks)
 
 
 async def save_memberships(session: Session, memberships: Sequence[Membership]) -> None:

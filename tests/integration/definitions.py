@@ -47,3 +47,9 @@ async def walked(store: PostgresStore, listing: ListOf, limit: int = 2) -> list[
 
 async def audited(database: str) -> list[tuple[Any, ...]]:
     return await rows(database, AUDIT)
+
+
+async def revision(database: str) -> int:
+    """Return the catalogue's revision: workers read the definitions anew when it has moved."""
+    ((number,),) = await rows(database, "select revision from catalogue")
+    return int(number)

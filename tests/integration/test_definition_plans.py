@@ -5,7 +5,13 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from state.postgres import event_definitions, template_drafts, templates
+from state.postgres import (
+    audiences_by_id,
+    contact_properties,
+    event_definitions,
+    template_drafts,
+    templates,
+)
 from state.postgres.reading import SETTINGS
 from tests.integration.test_plans import NO_ANALYZE, ONE_ID, call, complaints, plan, prepare
 from tests.stored import connected
@@ -18,6 +24,9 @@ create or replace temp view n as select n, now() - n * interval '1 second' as at
 insert into event_definitions select pg_temp.id(n), 'p' || n, '{}', at from n;
 insert into templates (template_id, alias, kind, name, draft, created_at, updated_at)
   select pg_temp.id(n), 'p' || n, 'email', 'p' || n, '{}', at, at from n;
+insert into contact_properties select pg_temp.id(n), 'p' || n, 'string', null, at from n;
+insert into segments select pg_temp.id(n), 'p' || n, at from n;
+insert into subscription_topics select pg_temp.id(n), 'p' || n, 'p' || n, null, 'opt_in', at from n;
 """
 
 FROM = f"20, '2027-01-01', {ONE_ID}"
@@ -33,6 +42,17 @@ STATEMENTS = {
     "templates, older": (template_drafts.OLDER, FROM, "templates_created_at"),
     "templates, newer": (template_drafts.NEWER, FROM, "templates_created_at"),
     "templates by alias": (templates.NAMED, "'{}', array['p7', 'p9']", "templates_alias"),
+    "property by id": (contact_properties.BY_ID, ONE_ID, "contact_properties_pkey"),
+    "property by key": (contact_properties.BY_KEY, "'p7'", "contact_properties_key_key"),
+    "properties, older": (contact_properties.OLDER, FROM, "contact_properties_created_at"),
+    "properties, newer": (contact_properties.NEWER, FROM, "contact_properties_created_at"),
+    "segment": (audiences_by_id.SEGMENT, ONE_ID, "segments_pkey"),
+    "segment by name": (audiences_by_id.SEGMENT_NAMED, "'p7'", "segments_name_key"),
+    "segments, older": (audiences_by_id.OLDER_SEGMENTS, FROM, "segments_created_at"),
+    "segments, newer": (audiences_by_id.NEWER_SEGMENTS, FROM, "segments_created_at"),
+    "topic": (audiences_by_id.TOPIC, ONE_ID, "subscription_topics_pkey"),
+    "topics, older": (audiences_by_id.OLDER_TOPICS, FROM, "subscription_topics_created_at"),
+    "topics, newer": (audiences_by_id.NEWER_TOPICS, FROM, "subscription_topics_created_at"),
     "templates by id": (templates.NAMED, f"array[{ONE_ID}]::uuid[], '{{}}'", "templates_pkey"),
 }
 

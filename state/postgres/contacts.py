@@ -37,18 +37,16 @@ select contact_id, coalesce(merged_into, contact_id) from contacts
 where contact_id = any($1::bigint[])
 """
 
-#: A record may claim to come from the far future; nobody was first seen there.
-NEW_CONTACTS = """
-insert into contacts (contact_id, created_at)
-select contact_id, least(created_at, statement_timestamp())
-from unnest($1::bigint[], $2::timestamptz[]) as new (contact_id, created_at)
-"""
-
-#: No link comes from the far future (rule E1). Sorted, so that two workers with the same
-#: identifiers wait for each other one way only. A conflict does nothing and is counted: an error
-#: would quote an address in the server's log.
+#: New contacts with the identifiers of these and of known ones. A record may claim to come from the
+#: far future: nobody was first seen there, and no link comes from there (rule E1). Sorted, so that
+#: two workers with the same identifiers wait for each other one way only. A conflict does nothing
+#: and is counted: an error would quote an address in the server's log.
 LINK = """
-with linked as (
+with made as (
+  insert into contacts (contact_id, created_at)
+  select contact_id, least(created_at, statement_timestamp())
+  from unnest($7::bigint[], $8::timestamptz[]) as new (contact_id, created_at)
+), linked as (
   insert into identifiers (kind, value, contact_id, linked_at, linked_by, erased_before)
   select kind, value, contact_id,
     case when linked_at > statement_timestamp() + interval '5 minutes' then statement_timestamp()
@@ -144,11 +142,10 @@ async def claim(
         Moved: somebody else was faster with one of the identifiers.
     """
     fresh = {one.contact_id: one.created_at for one in claims if one.is_first_sight}
-    await _make_contacts(session, fresh.items())
     links = [
         (one.contact_id, Link(one.identifier, one.created_at, one.linked_by)) for one in claims
     ]
-    return await _link(session, links, secret)
+    return await _link(session, list(fresh.items()), links, secret)
 
 
 async def lock(session: Session, contact_ids: Collection[int]) -> list[Contact]:
@@ -191,10 +188,8 @@ async def save_contacts(
     released = [*changes.unbinds, *(link.identifier for _, link in changes.binds)]
     if released:
         await session.run(RELEASE, *_columns(released), list(own))
-    await _make_contacts(
-        session, [(one.contact_id, one.created_at) for one in changes.new_contacts]
-    )
-    await _link(session, changes.binds, secret)
+    made = [(one.contact_id, one.created_at) for one in changes.new_contacts]
+    await _link(session, made, changes.binds, secret)
     if changes.profiles:
         new = {one.contact_id for one in changes.new_contacts}
         assert new.union(own).issuperset(changes.profiles), "a contact was changed without its lock"
@@ -229,24 +224,26 @@ async def _forget(session: Session, contact_ids: Sequence[int]) -> None:
     assert gone == len(contact_ids), "a contact claimed in this turn is gone"
 
 
-async def _make_contacts(session: Session, created: Collection[tuple[int, datetime]]) -> None:
-    if created:
-        await session.run(NEW_CONTACTS, *columns_of(created))
-
-
 async def _link(
-    session: Session, links: Sequence[tuple[int, Link]], secret: bytes
+    session: Session,
+    made: Sequence[tuple[int, datetime]],
+    links: Sequence[tuple[int, Link]],
+    secret: bytes,
 ) -> dict[Identifier, datetime]:
-    """Make links; return which of their identifiers were erased, and up to when."""
-    if not links:
+    """Make contacts and links; return which identifiers were erased, and up to when."""
+    if not (made or links):
         return {}
-    contact_ids, _, instants, authors, erased = columns_of(
-        [(contact_id, *link) for contact_id, link in links]
-    )
     kinds, values = _columns(link.identifier for _, link in links)
-    (row,) = await session.rows(LINK, kinds, values, contact_ids, instants, authors, erased)
+    rest = [
+        (contact_id, link.linked_at, link.linked_by, link.erased_before)
+        for contact_id, link in links
+    ]
+    columns = [*(columns_of(rest) or [[]] * 4), *(columns_of(made) or [[]] * 2)]
+    (row,) = await session.rows(LINK, kinds, values, *columns)
     if row["written"] < len(links):
         raise Moved("an identifier was given to somebody else meanwhile")
+    if not links:
+        return {}
     hashes = [keyed_hash(secret, *link.identifier) for _, link in links]
     noted = await session.rows(NOTE_ERASED, kinds, values, hashes)
     return {Identifier(KINDS[kind], value): before for kind, value, before in noted}

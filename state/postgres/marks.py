@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from state.postgres.session import Session
 
@@ -37,6 +38,14 @@ where last_now < $1 and last_now < (select max(last_now) from turn_marks)
 """
 
 
+class Mark(NamedTuple):
+    """A turn that took place: its lane, its number there, its instant."""
+
+    lane: str
+    turn: int
+    now: datetime
+
+
 async def open_lane(session: Session, lane: str) -> int:
     """Return the last turn of a lane that landed; 0 if it is new."""
     turn: int = await session.value(OPEN_LANE, lane)
@@ -55,9 +64,9 @@ async def read_now(session: Session) -> datetime:
     return now
 
 
-async def leave_mark(session: Session, lane: str, turn: int, now: datetime) -> None:
-    """Note that this turn of the lane took place, at this instant."""
-    await session.run(MARK, lane, turn, now)
+async def leave_mark(session: Session, mark: Mark) -> None:
+    """Note that a turn which moves no offsets took place; see `offsets.advance`."""
+    await session.run(MARK, *mark)
 
 
 async def has_landed(session: Session, lane: str, turn: int) -> bool:

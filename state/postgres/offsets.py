@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from state.postgres.codec import columns_of
+from state.postgres.marks import MARK, Mark, leave_mark
 from state.postgres.session import Session
 from state.turn import Fenced, PartitionState, Position
 
@@ -57,29 +58,23 @@ where held.topic = now.topic and held.partition = now.partition and held.stream_
 returning held.topic, held.partition
 """
 
-#: The fence. `from_offset` is where the owner's last turn ended, not the first record's offset:
-#: compaction and aborted transactions leave gaps between the two, a lost turn would leave one here.
-ADVANCE = """
+#: The fence, and with it the turn's mark. `from_offset` is where the owner's last turn ended, not
+#: the first record's offset: compaction and aborted transactions leave gaps between the two, a lost
+#: turn would leave one here.
+ADVANCE = f"""
+with marked as ({MARK})
 update partitions as held set
   next_offset = moved.to_offset,
   high_offset = greatest(held.high_offset, moved.to_offset - 1),
   low = greatest(held.low, moved.low),
-  advanced_at = $8, seen_at = $8
-from unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+  advanced_at = $3, seen_at = $3
+from unnest($4::text[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], $9::timestamptz[])
   as moved (topic, partition, epoch, from_offset, to_offset, low)
-where held.topic = moved.topic and held.partition = moved.partition and held.stream_epoch = $7
+where held.topic = moved.topic and held.partition = moved.partition and held.stream_epoch = $10
   and held.epoch = moved.epoch
   and (held.next_offset is null or held.next_offset = moved.from_offset)
 returning held.topic, held.partition
-"""
-
-#: Which records were applied before, whatever `next_offset` was set back to (rule E4).
-APPLIED = """
-select topic, partition, high_offset
-from unnest($1::text[], $2::integer[]) as asked (topic, partition)
-join partitions using (topic, partition)
-where stream_epoch = $3 and high_offset is not null
-"""
+"""  # noqa: S608 - of constants
 
 WATERMARK = """
 select topic, partition, low,
@@ -157,29 +152,20 @@ async def touch(session: Session, rows: Sequence[Touch], stream_epoch: str) -> s
 
 
 async def advance(
-    session: Session, positions: Sequence[Position], stream_epoch: str, now: datetime
+    session: Session, positions: Sequence[Position], stream_epoch: str, mark: Mark
 ) -> None:
-    """Move the offsets of a turn, the last thing before its commit.
+    """Move the offsets of a turn and leave its mark, the last thing before its commit.
 
     Raises:
         Fenced: some of the partitions belong to somebody else, or stand elsewhere.
     """
     if not positions:
+        await leave_mark(session, mark)
         return
-    moved = await session.rows(ADVANCE, *columns_of(positions), stream_epoch, now)
+    moved = await session.rows(ADVANCE, *mark, *columns_of(positions), stream_epoch)
     lost = {(one.topic, one.partition) for one in positions} - {tuple(one) for one in moved}
     if lost:
         raise Fenced(frozenset(lost))
-
-
-async def load_applied(
-    session: Session, partitions: Sequence[tuple[str, int]], stream_epoch: str
-) -> dict[tuple[str, int], int]:
-    """Return the highest offset of each partition that was ever applied."""
-    if not partitions:
-        return {}
-    rows = await session.rows(APPLIED, *columns_of(partitions), stream_epoch)
-    return {(topic, partition): offset for topic, partition, offset in rows}
 
 
 async def load_watermark(session: Session, stream: Stream) -> list[PartitionState]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -21,9 +23,9 @@ from state.postgres.erasing import save_erasures
 from state.postgres.events import load_seen, look_back, save_events
 from state.postgres.finished import load_finished
 from state.postgres.hashing import Keyring
-from state.postgres.marks import leave_mark, read_now
+from state.postgres.marks import Mark
 from state.postgres.merges import load_absorbed, load_survivors, save_merges
-from state.postgres.offsets import Stream, advance, load_applied, load_watermark
+from state.postgres.offsets import Stream, advance, load_watermark
 from state.postgres.outbox import (
     make_room,
     save_effects,
@@ -36,9 +38,27 @@ from state.postgres.quarantine import save_quarantined
 from state.postgres.runs import load_runs, save_runs
 from state.postgres.session import Session
 from state.postgres.suppressions import save_suppressions
+from state.postgres.survey import Survey, survey
 from state.postgres.traces import count_names, save_duplicates, save_notes
 from state.postgres.unmerging import load_records, save_unmerges
-from state.turn import Changes, Claim, LockRequest, Moved, Need, Snapshot, StoredEvent
+from state.turn import (
+    Changes,
+    Claim,
+    ClosedWait,
+    Enrolment,
+    LockRequest,
+    Moved,
+    Need,
+    Snapshot,
+    StoredEvent,
+)
+
+
+class History(TypedDict):
+    """What a snapshot has of the past of contacts."""
+
+    closed_waits: Mapping[int, Sequence[ClosedWait]]
+    enrolments: Mapping[tuple[int, UUID], Enrolment]
 
 
 class PostgresTransaction:
@@ -106,18 +126,19 @@ class PostgresTransaction:
         session, ids = self._session, sorted(set(request.contact_ids))
         locked = await lock(session, ids) if ids else []
         self._own.update(ids)
-        now = await read_now(session)
-        absorbed = await load_absorbed(session, ids) if ids else {}
-        history = [*ids, *(gone for each in absorbed.values() for gone in each)]
+        found = await survey(
+            session, ids, request.event_keys, request.partitions, self._stream.epoch
+        )
+        absorbed = await load_absorbed(session, ids) if found.has_absorbed else {}
+        contacts = await self._with_links(locked, absorbed)
         return Snapshot(
-            now=now,
-            owners=await self._owners(request.identifiers),
-            contacts=await self._with_links(locked, absorbed),
+            now=found.now,
+            owners=await self._owners(request.identifiers, contacts.values()),
+            contacts=contacts,
             runs=await load_runs(session, ids) if ids else {},
-            closed_waits=await load_closed_waits(session, history, now) if ids else {},
-            enrolments=await load_enrolments(session, history) if ids else {},
-            seen=await load_seen(session, request.event_keys),
-            applied=await load_applied(session, request.partitions, self._stream.epoch),
+            seen=await load_seen(session, request.event_keys) if found.has_seen else {},
+            applied=found.applied,
+            **await self._history(ids, absorbed, found),
             erased=self._erased,
             undoing=await load_records(session, request.undoing) if request.undoing else {},
             partitions=(
@@ -126,11 +147,30 @@ class PostgresTransaction:
             finished=await load_finished(session, request.finished),
         )
 
-    async def _owners(self, identifiers: Sequence[Identifier]) -> Mapping[Identifier, int]:
-        owners = await resolve(self._session, identifiers)
-        if not self._own.issuperset(owners.values()):
+    async def _owners(
+        self, identifiers: Sequence[Identifier], locked: Collection[Contact]
+    ) -> Mapping[Identifier, int]:
+        """Return who holds these identifiers; most of them are those of who is locked."""
+        held = {link.identifier: one.contact_id for one in locked for link in one.links}
+        others = await resolve(self._session, [one for one in identifiers if one not in held])
+        if not self._own.issuperset(others.values()):
             raise Moved("an identifier has another owner than before the lock")
-        return owners
+        return others | {one: held[one] for one in identifiers if one in held}
+
+    async def _history(
+        self, ids: Sequence[int], absorbed: Mapping[int, Sequence[int]], found: Survey
+    ) -> History:
+        """Return what is remembered of the contacts, and of whom they have absorbed (rule I3)."""
+        session = self._session
+        numbers = [*ids, *(gone for each in absorbed.values() for gone in each)]
+        has_waits = found.has_closed_waits or found.has_absorbed
+        has_entered = found.has_enrolments or found.has_absorbed
+        return {
+            "closed_waits": await load_closed_waits(session, numbers, found.now)
+            if has_waits
+            else {},
+            "enrolments": await load_enrolments(session, numbers) if has_entered else {},
+        }
 
     async def _with_links(
         self, locked: Sequence[Contact], absorbed: Mapping[int, Sequence[int]]
@@ -183,5 +223,4 @@ class PostgresTransaction:
         letters = await save_quarantined(session, changes.quarantined, epoch, now)
         await save_outgoing(session, changes.receipts, letters, changes.emitted, now)
         await save_erasures(session, changes.erasures, secret, now)
-        await leave_mark(session, self._lane, self.turn, now)
-        await advance(session, changes.positions, epoch, now)
+        await advance(session, changes.positions, epoch, Mark(self._lane, self.turn, now))

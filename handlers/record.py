@@ -115,6 +115,7 @@ def _times(run: Run) -> dict[str, object]:
         "created_at": moment_text(run.created_at),
         "started_at": moment_text(run.started_at),
         "completed_at": optional_moment_text(run.completed_at),
+        "updated_at": moment_text(run.updated_at),
     }
 
 

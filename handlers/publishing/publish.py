@@ -27,6 +27,7 @@ _KEYS = (
     "segments",
     "topics",
     "time_zone",
+    "annotations",
 )
 _STATUSES = ("enabled", "disabled")
 _OLD_NAMES = {
@@ -45,8 +46,10 @@ class Draft(Struct, frozen=True):
     """A valid automation: the definition to publish, JSON-ready, and whether to enable it.
 
     `definition` is `{name, reentry, exit, steps, connections, templates}`, every default spelled
-    out, with the stored templates it uses copied into it; and `time_zone`, `segments` and `topics`
-    if they are written. `stored_templates` are the names, ids or aliases, of those copied.
+    out, with the stored templates it uses copied into it; and `time_zone`, `annotations`,
+    `segments` and `topics` if they are written. Annotations are what others keep with it, an object
+    for each of them; no decision reads them. `stored_templates` are the names, ids or aliases, of
+    those copied.
     """
 
     name: str
@@ -78,6 +81,7 @@ def parse_automation(
     time_zone = document.get("time_zone")
     if time_zone is not None:
         found.attempt("time_zone", parse_zone, time_zone)
+    found.attempt("annotations", _check_annotations, document.get("annotations"))
     drawing = parse_drawing(document, known_templates or {}, found)
     declared = parse_declared(document, found)
     if drawing.steps:
@@ -113,6 +117,14 @@ def _parse_status(raw: object) -> bool:
     raise ProblemsError([Problem("", f"{raw!r:.40} is not a status", choose(raw, _STATUSES))])
 
 
+def _check_annotations(raw: object) -> None:
+    if raw is None:
+        return
+    if not isinstance(raw, dict) or not all(isinstance(kept, dict) for kept in raw.values()):
+        message = f"must be an object of objects, not {raw!r:.40}"
+        raise ProblemsError([Problem("", message, "write `<owner>: {...}`")])
+
+
 def _definition(
     name: str, document: Mapping[str, object], drawing: Drawing
 ) -> Mapping[str, object]:
@@ -127,7 +139,7 @@ def _definition(
     ]
     # Left out where it is not written, as it was before there was one: the same file stays the same
     # version.
-    zoned = {"time_zone": document["time_zone"]} if document.get("time_zone") else {}
+    added = {key: document[key] for key in ("time_zone", "annotations") if document.get(key)}
     return {
         "name": name,
         "reentry": document.get("reentry") or "always",
@@ -135,5 +147,5 @@ def _definition(
         "steps": steps,
         "connections": connections,
         "templates": drawing.raw_templates,
-        **zoned,
+        **added,
     }

@@ -383,3 +383,16 @@ def test_a_goal_is_published_with_its_rule():
     """R2, S3: an exit rule that is not the goal need not say so."""
     exits = compiled(line(delay("d"), exit=[{"event": "x", "goal": True}, {"event": "y"}])).exits
     assert [rule.is_goal for rule in exits] == [True, False]
+
+
+def test_what_others_keep_with_an_automation_is_kept_as_it_is():
+    kept = {"editor": {"zoom": 2, "notes": ["a"]}}
+    assert parse_automation(line(delay("d"), annotations=kept)).definition["annotations"] == kept
+    for none in ({}, None):
+        draft = parse_automation(line(delay("d"), annotations=none))
+        assert "annotations" not in draft.definition
+
+
+@pytest.mark.parametrize("raw", [[], "zoom", {"editor": 2}])
+def test_annotations_are_an_object_for_each_owner(raw):
+    assert problem(line(delay("d"), annotations=raw)).field == "annotations"

@@ -119,6 +119,14 @@ def test_times_are_rfc_3339_in_utc_with_microseconds() -> None:
     assert found["completed_at"] is None
 
 
+def test_a_run_says_when_it_last_moved() -> None:
+    """R4: not when a list of it was read."""
+    scene = started(FOLLOW_UP)
+    assert record(scene)["updated_at"] == "2026-11-22T10:00:00.000000Z"
+    scene.at(ahead(minutes=1)).settle()
+    assert record(scene)["updated_at"] == "2026-11-22T10:01:00.000000Z"
+
+
 def test_a_run_that_sends_shows_its_step_running_and_the_message_id() -> None:
     """R1, F3: a send step is running until it is settled."""
     found = record(started(FOLLOW_UP))

@@ -1,0 +1,1 @@
+"""Sendrealm's dialect: `{data}` envelopes, prefixed paths without a version, omitted keys."""

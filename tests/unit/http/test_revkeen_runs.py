@@ -1,0 +1,291 @@
+"""RevKeen's run documents: every field by the table, and the example run of its reference."""
+
+import pytest
+
+from handlers.http.revkeen import documents
+from handlers.http.revkeen.automations import Standing
+from handlers.http.revkeen.envelopes import enveloped
+from handlers.http.revkeen.runs import run_detail, run_item, run_queued
+from handlers.http.revkeen.words import manual_event
+from state.ids import name_uuid
+from tests.kit import automation_id, email, line, stored_version, trigger
+from tests.unit.http import fields, records
+
+RUN_ITEM = fields.table(
+    """
+id                              uuid              always    seed
+object                          "automation_run"  always    seed
+automation_id                   uuid              always    seed
+automation_name                 text              always    seed
+status                          text              always    seed
+trigger_source                  text              always    seed
+summary                         text              null      seed
+error_message                   text              nullable  seed
+created_at                      moment            always    seed
+started_at                      moment            nullable  seed
+completed_at                    moment            nullable  seed
+"""
+)
+RUN_DETAIL = [
+    *RUN_ITEM,
+    *fields.table(
+        """
+automation_version_id           uuid              always    seed
+thread_id                       uuid              null      seed
+trigger_payload                 json              always    seed
+version                         object            always    seed
+version.id                      uuid              always    seed
+version.version                 integer           always    seed
+version.objective               text              nullable  seed
+automation                      object            always    seed
+automation.id                   uuid              always    seed
+automation.name                 text              always    seed
+automation.status               text              always    seed
+automation.trigger_type         text              always    seed
+automation.risk_profile         text              always    seed
+steps[]                         list              always    seed
+steps[].id                      uuid              always    seed
+steps[].step_index              integer           always    seed
+steps[].step_type               text              always    seed
+steps[].name                    text              always    seed
+steps[].status                  text              always    seed
+steps[].input_json              json              always    seed
+steps[].output_json             json              always    seed
+steps[].duration_ms             integer           nullable  seed
+steps[].created_at              moment            always    seed
+approvals[]                     list              always    seed
+approvals[].id                  uuid              always    seed
+approvals[].status              text              always    seed
+approvals[].action_summary      text              always    seed
+approvals[].actions_json        json              always    seed
+approvals[].approved_by_user_id uuid              nullable  seed
+approvals[].approved_at         moment            nullable  seed
+approvals[].rejection_reason    text              nullable  seed
+approvals[].created_at          moment            always    seed
+approvals[].updated_at          moment            always    seed
+notifications[]                 list              always    seed
+notifications[].id              uuid              always    seed
+notifications[].type            text              always    seed
+notifications[].priority        text              always    seed
+notifications[].message         text              always    seed
+notifications[].payload_json    json              always    seed
+notifications[].delivered_at    moment            nullable  seed
+notifications[].created_at      moment            always    seed
+"""
+    ),
+]
+RUN_QUEUED = fields.table(
+    """
+id                              uuid              always    docs
+object                          "automation_run"  always    docs
+status                          text              always    docs
+automation_id                   uuid              always    docs
+job_id                          text              always    docs
+"""
+)
+APPROVAL_ITEM = fields.table(
+    """
+id                              uuid              always    docs
+object                     "automation_approval"  always    docs
+run_id                          uuid              always    docs
+automation_id                   uuid              always    docs
+automation_name                 text              always    docs
+run_status                      text              always    docs
+trigger_source                  text              always    docs
+status                          text              always    docs
+action_summary                  text              always    docs
+actions_json                    json              always    docs
+approved_by_user_id             uuid              nullable  docs
+approved_at                     moment            nullable  docs
+rejection_reason                text              nullable  docs
+created_at                      moment            always    docs
+updated_at                      moment            always    docs
+"""
+)
+TABLES = [
+    (documents.RunDetail, RUN_DETAIL),
+    (documents.RunItem, RUN_ITEM),
+    (documents.RunQueued, RUN_QUEUED),
+    (documents.ApprovalItem, APPROVAL_ITEM),
+]
+
+#: Null by the contract, and always known here: a run is recorded when it begins.
+NEVER_NULL = {"started_at"}
+
+
+def standing(**annotations: object) -> Standing:
+    drawn = {**records.JOURNEY, "annotations": {"revkeen": annotations}} if annotations else None
+    return Standing(
+        automation_id=automation_id(),
+        name="A",
+        is_enabled=True,
+        enabled_at=records.AT,
+        current_version=1,
+        created_at=records.AT,
+        updated_at=records.AT,
+        definition=stored_version(drawn or records.JOURNEY).definition,
+    )
+
+
+def details() -> list[dict[str, object]]:
+    plain, described = standing(), standing(objective="Thank who opened")
+    rendered = [run_detail(made(), plain, plain.definition) for made in records.RECORDS.values()]
+    return [*rendered, run_detail(records.completed(), described, described.definition)]
+
+
+@pytest.mark.parametrize(("model", "rows"), TABLES, ids=lambda one: getattr(one, "__name__", ""))
+def test_the_models_have_the_fields_of_the_table_and_no_others(model, rows) -> None:
+    assert sorted(fields.schema_fields(model)) == sorted(row.path for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("model", "row"),
+    [
+        pytest.param(model, row, id=f"{model.__name__}.{row.path}")
+        for model, rows in TABLES
+        for row in rows
+    ],
+)
+def test_each_field_is_of_the_type_and_presence_of_the_table(model, row) -> None:
+    assert fields.schema_misfits(row, fields.schema_fields(model)[row.path]) == []
+
+
+@pytest.mark.parametrize("name", records.RECORDS)
+def test_each_kind_of_run_is_rendered_as_the_table_says(name) -> None:
+    """R4: what a run was and did is there in every state of it."""
+    record = records.RECORDS[name]()
+    assert fields.misfits(run_detail(record, standing(), standing().definition), RUN_DETAIL) == []
+    assert fields.misfits(run_item(record), RUN_ITEM) == []
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in RUN_DETAIL if row.type != "json"], ids=lambda row: row.path
+)
+def test_what_may_be_null_is_so_somewhere_and_elsewhere_not(row) -> None:
+    if row.parent in ("approvals[]", "notifications[]"):
+        wanted: set[str] = set()
+    elif row.path in NEVER_NULL:
+        wanted = {"there"}
+    else:
+        wanted = fields.WITNESSED[row.presence]
+    assert fields.witnesses(details(), row) == wanted
+
+
+# --- the example run ------------------------------------------------------------------------------
+
+
+def test_the_example_run_is_reproduced_key_for_key() -> None:
+    """R4: a receipt, its opening, a push of thanks; approvals and notifications there are none."""
+    of = standing(objective="Thank who opened", risk_profile="medium")
+    found = run_detail(records.completed(), of, of.definition)
+    assert list(found) == [row.path.removesuffix("[]") for row in RUN_DETAIL if not row.parent]
+    receipt, waited, pushed = found["steps"]
+    assert enveloped(found) == {
+        "data": {
+            "id": found["id"],
+            "object": "automation_run",
+            "automation_id": str(automation_id()),
+            "automation_name": "A",
+            "status": "completed",
+            "trigger_source": "event",
+            "summary": None,
+            "error_message": None,
+            "created_at": "2026-06-08T14:15:00.000Z",
+            "started_at": "2026-06-08T14:15:00.000Z",
+            "completed_at": "2026-06-08T14:16:30.000Z",
+            "automation_version_id": found["version"]["id"],
+            "thread_id": None,
+            "trigger_payload": {"order_id": "ord_1"},
+            "version": {
+                "id": found["automation_version_id"],
+                "version": 1,
+                "objective": "Thank who opened",
+            },
+            "automation": {
+                "id": str(automation_id()),
+                "name": "A",
+                "status": "active",
+                "trigger_type": "event",
+                "risk_profile": "medium",
+            },
+            "steps": [
+                _step(
+                    receipt,
+                    0,
+                    ("send_email", "send_receipt"),
+                    (0, "2026-06-08T14:15:00.000Z"),
+                ),
+                _step(
+                    waited,
+                    1,
+                    ("wait_for_event", "wait_for_open"),
+                    (90_000, "2026-06-08T14:15:00.000Z"),
+                ),
+                _step(pushed, 2, ("send_push", "thank"), (0, "2026-06-08T14:16:30.000Z")),
+            ],
+            "approvals": [],
+            "notifications": [],
+        }
+    }
+    assert receipt["input_json"] == {"template": {"id": "mail", "variables": None}}
+    assert receipt["output_json"]["to"] == "ann@example.com"
+    assert waited["output_json"] == {"event": "sendrealm.mail.open", "payload": {}}
+
+
+def _step(
+    found: dict[str, object], index: int, what: tuple[str, str], when: tuple[int, str]
+) -> dict[str, object]:
+    return {
+        "id": found["id"],
+        "step_index": index,
+        "step_type": what[0],
+        "name": what[1],
+        "status": "completed",
+        "input_json": found["input_json"],
+        "output_json": found["output_json"],
+        "duration_ms": when[0],
+        "created_at": when[1],
+    }
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "step_statuses"),
+    [
+        ("sending", "running", ["running"]),
+        ("waiting", "running", ["completed", "waiting"]),
+        ("exited_waiting", "completed", ["completed", "skipped"]),
+        ("failed", "failed", ["failed"]),
+        ("judged", "running", ["completed", "completed", "waiting"]),
+    ],
+)
+def test_statuses_are_in_their_words(name, status, step_statuses) -> None:
+    """R1: statuses are derived from the record, by one table."""
+    found = run_detail(records.RECORDS[name](), standing(), standing().definition)
+    assert found["status"] == status
+    assert [step["status"] for step in found["steps"]] == step_statuses
+
+
+def test_a_failure_is_told_by_the_run_s_message() -> None:
+    """F5: steps have no error of their own here."""
+    found = run_item(records.failed())
+    assert "event.total" in str(found["error_message"])
+
+
+def test_a_run_that_was_started_by_hand_says_so() -> None:
+    document = line(email("send_receipt"), on=trigger(manual_event("A")))
+    assert run_item(records.record_of(records.started(document)))["trigger_source"] == "manual"
+
+
+def test_a_list_shows_a_run_without_what_it_did() -> None:
+    scene = records.completed_scene()
+    assert run_item(records.summary_of(scene)) == run_item(records.record_of(scene))
+
+
+def test_a_manual_run_is_queued_under_the_id_it_will_have() -> None:
+    run_id = name_uuid(automation_id(), "run")
+    found = run_queued(run_id, automation_id(), "evt-1")
+    assert fields.misfits(found, RUN_QUEUED) == []
+    assert (found["id"], found["status"], found["job_id"]) == (str(run_id), "queued", "evt-1")

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import yaml
 
-from handlers.publishing.catalogue import compile_version
+from handlers.publishing.catalogue import names_of
 from handlers.publishing.publish import parse_automation
 from state.audience import Audiences
 from state.postgres.automations import Publication
 from state.problem import ProblemsError
 from stream.trouble import Trouble
-
-#: No automation has this id: names are compiled before there is one.
-_NOBODY = UUID(int=0)
 
 
 class Prepared(NamedTuple):
@@ -77,8 +73,7 @@ def _publication(
     known_audiences: Audiences,
 ) -> Publication:
     draft = parse_automation(raw, known_templates, known_audiences)
-    names = compile_version(_NOBODY, draft.name, 1, draft.definition).names
-    return Publication(draft.name, draft.definition, names, draft.is_enabled)
+    return Publication(draft.name, draft.definition, names_of(draft.definition), draft.is_enabled)
 
 
 def _one_line(error: Exception) -> str:

@@ -13,6 +13,9 @@ from state.automation import Automation, Catalogue, Step, StoredVersion, Version
 from state.pausing import NEVER_PAUSED
 from state.problem import Collector
 
+#: No automation has this id: what one would listen to is asked before there is one.
+_NOBODY = UUID(int=0)
+
 
 def compile_version(
     automation_id: UUID, name: str, number: int, definition: Mapping[str, object]
@@ -60,12 +63,14 @@ def compile_catalogue(
     interest_since: Mapping[str, datetime],
     compiled: Mapping[tuple[UUID, int], Version] | None = None,
 ) -> Catalogue:
-    """Return the catalogue of these rows; `compiled` are versions known already, immutable.
+    """Return the catalogue of these rows; `compiled` are versions known already.
+
+    They are immutable, but for the name of their automation.
 
     `starts` lists stopped automations too, so that a refusal can say so (rule S1).
     """
     versions = {
-        (row.automation_id, row.number): (compiled or {}).get((row.automation_id, row.number))
+        (row.automation_id, row.number): _known(row, compiled or {})
         or compile_version(row.automation_id, row.name, row.number, row.definition)
         for row in rows
     }
@@ -88,6 +93,16 @@ def compile_catalogue(
         starts[event] = (*starts.get(event, ()), automation)
     pausings = {row.automation_id: row.pausing for row in rows if row.pausing != NEVER_PAUSED}
     return Catalogue(revision, automations, versions, starts, interest_since, pausings=pausings)
+
+
+def names_of(definition: Mapping[str, object]) -> frozenset[str]:
+    """Return the names of all events that an automation so defined listens to."""
+    return compile_version(_NOBODY, "", 1, definition).names
+
+
+def _known(row: StoredVersion, compiled: Mapping[tuple[UUID, int], Version]) -> Version | None:
+    known = compiled.get((row.automation_id, row.number))
+    return None if known is None or known.automation_name != row.name else known
 
 
 def _kind_of(step: DrawnStep) -> StepKind:

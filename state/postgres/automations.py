@@ -38,7 +38,7 @@ from automations where name = $1 and deleted_at is null
 """
 
 CURRENT = """
-select number, checksum, names, definition, created_at from versions
+select number, checksum, names, definition, created_at, stored_templates from versions
 where automation_id = $1 and number = $2
 """
 
@@ -50,8 +50,9 @@ returning automation_id, name, is_enabled, enabled_at, current_version, created_
 """
 
 ADD_VERSION = """
-insert into versions (automation_id, number, created_at, checksum, names, definition)
-values ($1, $2, $3, $4, $5, $6)
+insert into versions (
+  automation_id, number, created_at, checksum, names, definition, stored_templates)
+values ($1, $2, $3, $4, $5, $6, $7)
 """
 
 SET_STATE = """
@@ -98,12 +99,17 @@ class StillPaused(Exception):
 
 
 class Publication(Struct, frozen=True):
-    """A validated automation file: its definition and all event names it listens to."""
+    """A validated automation: its definition and all event names it listens to.
+
+    `stored_templates` are the ids and aliases of the stored templates that it took; files have none
+    that matter, since a file is applied again to take others.
+    """
 
     name: str
     definition: Mapping[str, object]
     names: frozenset[str]
     is_enabled: bool
+    stored_templates: frozenset[str] = frozenset()
 
     @property
     def checksum(self) -> str:
@@ -140,13 +146,14 @@ class AutomationRow(NamedTuple):
 
 
 class VersionRow(NamedTuple):
-    """The current version of an automation."""
+    """The current version of an automation; its definition says the name that it has now."""
 
     number: int
     checksum: str
     names: list[str]
     definition: Mapping[str, Any]
     created_at: datetime
+    stored_templates: list[str]
 
 
 class Applied(NamedTuple):
@@ -194,9 +201,9 @@ async def set_enabled(session: Session, name: str, is_enabled: bool, who: str) -
     before = await _named(session, name)
     if before.is_enabled == is_enabled:
         return False
-    current = await _current(session, before)
-    after = _set(before, is_enabled, before.current_version, now)
-    await _write(session, after, current.names)
+    current = await current_of(session, before)
+    after = set_to(before, is_enabled, before.current_version, now)
+    await write_state(session, after, current.names)
     what = "automation.enable" if is_enabled else "automation.stop"
     change = (before.document(), after.document())
     await audit.record(session, Action(who, now), what, name, change)
@@ -236,32 +243,73 @@ async def get_automation(session: Session, name: str) -> tuple[AutomationRow, Ve
         UnknownAutomation: there is none of this name.
     """
     found = await _named(session, name)
-    return found, await _current(session, found)
+    return found, await current_of(session, found)
+
+
+async def current_of(session: Session, automation: AutomationRow) -> VersionRow:
+    """Return the version by which an automation starts runs."""
+    rows = await session.rows(CURRENT, automation.automation_id, automation.current_version)
+    (row,) = rows
+    definition = parsed(row["definition"]) | {"name": automation.name}
+    return VersionRow(*row)._replace(definition=definition)
+
+
+def set_to(before: AutomationRow, is_enabled: bool, number: int, now: datetime) -> AutomationRow:
+    """Return the automation as it is to stand; `enabled_at` is the last enabling (rule S1)."""
+    if (is_enabled, number) == (before.is_enabled, before.current_version):
+        return before
+    is_enabling = is_enabled and not before.is_enabled
+    return before._replace(
+        is_enabled=is_enabled,
+        enabled_at=now if is_enabling else before.enabled_at,
+        current_version=number,
+        updated_at=now,
+    )
+
+
+async def add_version(session: Session, after: AutomationRow, publication: Publication) -> None:
+    """Add the version that an automation is to stand at."""
+    await session.run(
+        ADD_VERSION,
+        after.automation_id,
+        after.current_version,
+        after.updated_at,
+        publication.checksum,
+        sorted(publication.names),
+        json_text(publication.definition),
+        sorted(publication.stored_templates),
+    )
+    if publication.remembers_entries:
+        await session.run(REMEMBER_ENTRIES, after.automation_id)
+
+
+async def write_state(session: Session, after: AutomationRow, names: Collection[str]) -> None:
+    """Write how an automation stands; what it listens to is of interest while it is enabled."""
+    await session.run(
+        SET_STATE,
+        after.automation_id,
+        after.is_enabled,
+        after.enabled_at,
+        after.current_version,
+        after.updated_at,
+    )
+    if after.is_enabled:
+        await session.run(ADD_INTERESTS, sorted(names), after.updated_at)
 
 
 async def _apply(session: Session, publication: Publication, action: Action) -> Applied:
     rows = await session.rows(BY_NAME, publication.name)
     before = AutomationRow(*rows[0]) if rows else await _create(session, publication, action.at)
     is_new = not before.current_version or (
-        (await _current(session, before)).checksum != publication.checksum
+        (await current_of(session, before)).checksum != publication.checksum
     )
     number = before.current_version + is_new
-    after = _set(before, publication.is_enabled, number, action.at)
+    after = set_to(before, publication.is_enabled, number, action.at)
     if is_new:
-        await session.run(
-            ADD_VERSION,
-            after.automation_id,
-            number,
-            action.at,
-            publication.checksum,
-            sorted(publication.names),
-            json_text(publication.definition),
-        )
-        if publication.remembers_entries:
-            await session.run(REMEMBER_ENTRIES, after.automation_id)
+        await add_version(session, after, publication)
     applied = _applied(before, after)
     if before != after:
-        await _write(session, after, publication.names)
+        await write_state(session, after, publication.names)
         change = (before.document() if rows else None, after.document())
         await audit.record(session, action, "automation.apply", after.name, change)
     return applied
@@ -285,41 +333,8 @@ def _applied(before: AutomationRow, after: AutomationRow) -> Applied:
     )
 
 
-def _set(before: AutomationRow, is_enabled: bool, number: int, now: datetime) -> AutomationRow:
-    """Return the automation as it is to stand; `enabled_at` is the last enabling (rule S1)."""
-    if (is_enabled, number) == (before.is_enabled, before.current_version):
-        return before
-    is_enabling = is_enabled and not before.is_enabled
-    return before._replace(
-        is_enabled=is_enabled,
-        enabled_at=now if is_enabling else before.enabled_at,
-        current_version=number,
-        updated_at=now,
-    )
-
-
-async def _write(session: Session, after: AutomationRow, names: Collection[str]) -> None:
-    """Write how an automation stands; what it listens to is of interest while it is enabled."""
-    await session.run(
-        SET_STATE,
-        after.automation_id,
-        after.is_enabled,
-        after.enabled_at,
-        after.current_version,
-        after.updated_at,
-    )
-    if after.is_enabled:
-        await session.run(ADD_INTERESTS, sorted(names), after.updated_at)
-
-
 async def _named(session: Session, name: str) -> AutomationRow:
     rows = await session.rows(BY_NAME, name)
     if not rows:
         raise UnknownAutomation(name)
     return AutomationRow(*rows[0])
-
-
-async def _current(session: Session, automation: AutomationRow) -> VersionRow:
-    rows = await session.rows(CURRENT, automation.automation_id, automation.current_version)
-    (row,) = rows
-    return VersionRow(*row)._replace(definition=parsed(row["definition"]))

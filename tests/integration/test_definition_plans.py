@@ -7,6 +7,7 @@ import pytest
 
 from state.postgres import (
     audiences_by_id,
+    automations_by_id,
     contact_properties,
     event_definitions,
     template_drafts,
@@ -25,6 +26,8 @@ insert into event_definitions select pg_temp.id(n), 'p' || n, '{}', at from n;
 insert into templates (template_id, alias, kind, name, draft, created_at, updated_at)
   select pg_temp.id(n), 'p' || n, 'email', 'p' || n, '{}', at, at from n;
 insert into contact_properties select pg_temp.id(n), 'p' || n, 'string', null, at from n;
+insert into automations (automation_id, name, is_enabled, enabled_at, current_version, created_at,
+  updated_at) select pg_temp.id(n), 'p' || n, n % 100 = 0, at, 1, at, at from n;
 insert into segments select pg_temp.id(n), 'p' || n, at from n;
 insert into subscription_topics select pg_temp.id(n), 'p' || n, 'p' || n, null, 'opt_in', at from n;
 """
@@ -42,6 +45,12 @@ STATEMENTS = {
     "templates, older": (template_drafts.OLDER, FROM, "templates_created_at"),
     "templates, newer": (template_drafts.NEWER, FROM, "templates_created_at"),
     "templates by alias": (templates.NAMED, "'{}', array['p7', 'p9']", "templates_alias"),
+    "automation": (automations_by_id.BY_ID, ONE_ID, "automations_pkey"),
+    "names": (automations_by_id.NAMES_TAKEN, "array['p7', 'p9']", "automations_name"),
+    "automations, older": (automations_by_id.OLDER, FROM, "automations_created_at"),
+    "automations, newer": (automations_by_id.NEWER, FROM, "automations_created_at"),
+    "enabled, older": (automations_by_id.OLDER_OF_STATUS, f"{FROM}, true", "automations_status"),
+    "enabled, newer": (automations_by_id.NEWER_OF_STATUS, f"{FROM}, true", "automations_status"),
     "property by id": (contact_properties.BY_ID, ONE_ID, "contact_properties_pkey"),
     "property by key": (contact_properties.BY_KEY, "'p7'", "contact_properties_key_key"),
     "properties, older": (contact_properties.OLDER, FROM, "contact_properties_created_at"),

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.publishing.catalogue import compile_catalogue, compile_version
 from handlers.publishing.publish import parse_automation
@@ -45,6 +46,13 @@ def test_versions_that_are_known_are_not_compiled_again():
     key = (UUID(int=1), 1)
     assert second.versions[key] is first.versions[key]
     assert len(second.versions) == 2
+
+
+def test_a_version_goes_by_the_name_that_its_automation_has_now():
+    before = compile_catalogue(1, [stored(1, 1)], {}).versions
+    renamed = replace(stored(1, 1), name="New")
+    (version,) = compile_catalogue(2, [renamed], {}, before).versions.values()
+    assert version.automation_name == "New"
 
 
 def test_a_definition_that_this_code_does_not_understand_fails_loudly():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from state.postgres.codec import columns_of
 from state.postgres.marks import MARK, Mark, leave_mark
-from state.postgres.session import Session
+from state.postgres.session import MAY_BE_FORGOTTEN, Session
 from state.turn import Fenced, PartitionState, Position
 
 #: An owner that refreshed nothing for so long counts as gone: it refreshes every 5 s.
@@ -39,8 +39,9 @@ where held.topic = given.topic and held.partition = given.partition and held.str
   and held.epoch = given.epoch
 """
 
-#: `greatest` passes over null. Progress is an offset or a `low` that moved on.
-TOUCH = """
+#: `greatest` passes over null. Progress is an offset or a `low` that moved on. Forgotten, an older
+#: `low` holds timers a little longer, and an older offset is met by the fence and taken anew.
+TOUCH = f"""
 update partitions as held set
   next_offset = greatest(held.next_offset, now.next_offset),
   low = greatest(held.low, now.low),
@@ -53,10 +54,10 @@ update partitions as held set
     else held.advanced_at end
 from unnest($1::text[], $2::integer[], $3::bigint[], $4::timestamptz[], $5::boolean[], $6::bigint[])
   as now (topic, partition, epoch, low, is_resumed, next_offset)
-where held.topic = now.topic and held.partition = now.partition and held.stream_epoch = $7
-  and held.epoch = now.epoch
+where {MAY_BE_FORGOTTEN} and held.topic = now.topic and held.partition = now.partition
+  and held.stream_epoch = $7 and held.epoch = now.epoch
 returning held.topic, held.partition
-"""
+"""  # noqa: S608 - of constants
 
 #: The fence, and with it the turn's mark. `from_offset` is where the owner's last turn ended, not
 #: the first record's offset: compaction and aborted transactions leave gaps between the two, a lost

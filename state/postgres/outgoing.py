@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from state.postgres.codec import json_text, parsed
-from state.postgres.session import Session
+from state.postgres.session import MAY_BE_FORGOTTEN, Session
 from state.turn import Emitted, Quarantined
 
 #: The role of an output topic; the configuration knows its name.
@@ -21,16 +21,19 @@ insert into kafka_outbox (created_at, topic, keys, "values", headers) values ($1
 """
 
 #: Of one topic, by the index of topics: what another does not take is not walked over.
-TAKE = """
+TAKE = f"""
 update kafka_outbox set claimed_until = statement_timestamp() + $3
-where topic = $1 and id = any(array(
+where {MAY_BE_FORGOTTEN} and topic = $1 and id = any(array(
   select id from kafka_outbox
   where topic = $1 and (claimed_until is null or claimed_until <= statement_timestamp())
   order by topic, id limit $2 for update skip locked))
 returning id, topic, keys, "values", headers
-"""
+"""  # noqa: S608 - of constants
 
-DONE = "delete from kafka_outbox where topic = $1 and id = any($2::bigint[])"
+#: Forgotten, it is published once more: that happens at least once.
+DONE = f"""
+delete from kafka_outbox where {MAY_BE_FORGOTTEN} and topic = $1 and id = any($2::bigint[])
+"""  # noqa: S608 - of constants
 
 
 class OutgoingRecord(NamedTuple):

@@ -13,6 +13,11 @@ from state.postgres.errors import LOST, named_failures
 
 Record = asyncpg.Record
 
+#: A condition that always holds, for statements of bookkeeping: their commits do not wait for the
+#: disk, and so neither does a turn that commits beside them. A crash of the server may forget what
+#: they did in its last moments; it is done again then. No turn has it.
+MAY_BE_FORGOTTEN = "(select set_config('synchronous_commit', 'off', true)) = 'off'"
+
 
 class Session:
     """A connection, for statements of their own or for one transaction.

@@ -7,7 +7,9 @@ import re
 import pytest
 
 import state.postgres
+from state.postgres import outgoing
 from state.postgres.marks import CLOCK
+from state.postgres.session import MAY_BE_FORGOTTEN
 from state.postgres.store import PostgresStore
 from state.run import Run
 from state.turn import (
@@ -58,6 +60,22 @@ async def test_every_statement_fits_the_schema(database: str) -> None:
                 await connection.prepare(sql)
             except Exception as error:
                 raise AssertionError(name) from error
+
+
+async def test_only_bookkeeping_may_be_forgotten_by_a_crash(database: str) -> None:
+    """E3: what a turn writes is on disk when it is committed; a claim to publish may be renewed."""
+    relaxed = {name for name, sql in constants().items() if MAY_BE_FORGOTTEN in sql}
+    assert relaxed == {
+        "state.postgres.offsets.TOUCH",
+        "state.postgres.outgoing.TAKE",
+        "state.postgres.outgoing.DONE",
+    }
+    asked = "select current_setting('synchronous_commit')"
+    async with connected(database) as connection:
+        async with connection.transaction():
+            await connection.fetch(outgoing.TAKE, "receipts", 1, outgoing.LEASE)
+            assert await connection.fetchval(asked) == "off"
+        assert await connection.fetchval(asked) == "on"
 
 
 async def journeys(store: PostgresStore, count: int, first: int) -> tuple[int, ...]:

@@ -96,12 +96,20 @@ class Change(Struct, frozen=True):
     """What is to change of an automation; None: nothing of this.
 
     `graph` is published as a new version, if it differs from the current one; its own name and
-    status do not count.
+    status do not count. `while_enabled`: even if the automation goes on starting runs meanwhile, as
+    it does where a file is applied.
     """
 
     name: str | None = None
     is_enabled: bool | None = None
     graph: Publication | None = None
+    while_enabled: bool = False
+
+    def is_refused(self, automation: AutomationRow) -> bool:
+        """Tell whether the graph would change while it starts runs, and must not."""
+        if self.graph is None or self.while_enabled:
+            return False
+        return automation.is_enabled and self.is_enabled is not False
 
 
 async def create_automation(session: Session, publication: Publication, who: str) -> AutomationRow:
@@ -182,7 +190,7 @@ async def change_automation(
     """
     action = Action(who, await lock_catalogue(session))
     before, current = await hold_automation(session, automation_id)
-    if change.graph is not None and before.is_enabled and change.is_enabled is not False:
+    if change.is_refused(before):
         raise StillEnabled(before.name)
     renamed = before
     if change.name is not None and change.name != before.name:

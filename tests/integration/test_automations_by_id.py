@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from handlers.http.defining import change_posted, create_drawn, create_posted, redraw
 from handlers.publishing.publish import AutomationError
 from state.postgres.automations import get_automation
 from state.postgres.automations_by_id import (
@@ -28,7 +29,6 @@ from state.postgres.template_drafts import (
     publish_template,
     update_template,
 )
-from stream.defining import change_posted, create_posted
 from tests.drawings import MAIL, delay, email, line, wait
 from tests.integration.definitions import audited, do, revision, walked
 from tests.integration.doors import Door, Log
@@ -244,3 +244,20 @@ async def test_what_only_a_file_says_stays(store: PostgresStore) -> None:
     assert version.definition["reentry"] == "once"
     assert version.definition["templates"] == {"hello": MAIL}
     assert [step["key"] for step in version.definition["steps"]] == ["start", "n"]
+
+
+async def test_a_whole_document_is_created_and_replaced(store: PostgresStore) -> None:
+    """S1: as a file would say it, with templates that are stored."""
+    await template(store, "Hello.")
+    document = line(email("m"), reentry="once", status="disabled", annotations={"x": {"y": 1}})
+    row = await do(store, create_drawn, document, "ann")
+    _, version = await do(store, read_automation, row.automation_id)
+    assert version.definition["annotations"] == {"x": {"y": 1}}
+    assert version.stored_templates == ["hello"]
+    with pytest.raises(NameTaken):
+        await do(store, create_drawn, document, "ann")
+    other = line(delay("d"), name="B")
+    row = await do(store, redraw, row.automation_id, other, "ann")
+    assert (row.name, row.is_enabled, row.current_version) == ("B", True, 2)
+    row = await do(store, redraw, row.automation_id, line(wait("w"), name="B"), "ann")
+    assert (row.is_enabled, row.current_version) == (True, 3)

@@ -1,7 +1,8 @@
 """Automations as an API creates and changes them: read, checked against what is stored, written.
 
-Each takes one session, and the name of who asks for it. What is said is refused with
-`AutomationError`, what cannot be done with the refusals of `state.postgres`.
+Each takes a session in which it does one thing whole, and the name of who asks for it. What is said
+is refused with `AutomationError`, what cannot be done with the refusals of `state.postgres`. The
+posted ones are bodies with a graph, the drawn ones documents as files have them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from handlers.publishing.posted import (
     redrawn,
     template_names,
 )
-from handlers.publishing.publish import Draft
+from handlers.publishing.publish import Draft, parse_automation
 from state.postgres.audiences import load_audiences
 from state.postgres.automations import AutomationRow, Publication, VersionRow
 from state.postgres.automations_by_id import (
@@ -58,6 +59,36 @@ async def change_posted(
     graph = await _graph(session, posted, row, version)
     change = Change(posted.name, posted.is_enabled, graph)
     return await change_automation(session, automation_id, change, who)
+
+
+async def create_drawn(session: Session, document: object, who: str) -> AutomationRow:
+    """Create the automation of a whole document; it is enabled unless it says otherwise.
+
+    Raises:
+        AutomationError: it cannot be used. NameTaken: there is one of this name.
+    """
+    return await create_automation(session, await _drawn(session, document), who)
+
+
+async def redraw(
+    session: Session, automation_id: UUID, document: object, who: str
+) -> AutomationRow:
+    """Replace the name, the status and all that defines an automation by a whole document's.
+
+    It may start runs meanwhile: from now on by the new version, as when a file is applied (S1).
+
+    Raises:
+        AutomationError: it cannot be used. NotFound: there is no such automation. NameTaken:
+            another one has the name.
+    """
+    drawn = await _drawn(session, document)
+    change = Change(drawn.name, drawn.is_enabled, drawn, while_enabled=True)
+    return await change_automation(session, automation_id, change, who)
+
+
+async def _drawn(session: Session, document: object) -> Publication:
+    templates = await templates_named(session, template_names(document))
+    return _publication(parse_automation(document, templates, await load_audiences(session)))
 
 
 async def _graph(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -15,6 +15,7 @@ from uuid import UUID
 from state.effect import Effect
 from state.moment import moment_text
 from stream.senders.mime_body import set_body
+from stream.senders.plain_letter import plain_letter
 from stream.senders.sender import Accepted, Outcome
 
 #: The sender's address where neither step nor template says one.
@@ -87,31 +88,51 @@ class Recorder:
         return None
 
     def _write(self, effect: Effect) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
         is_email = effect.channel == "email"
         name = f"{effect.effect_id}.{'eml' if is_email else 'json'}"
-        if (self._folder / name).exists():
+        path = os.path.join(self._folder, name)
+        if os.path.exists(path):
             return
         content = _email(effect) if is_email else _push(effect)
         # Two relays may write the same key at once: each its own file, and the last rename wins
         # with the same bytes.
-        partial = self._folder / f".{name}.{os.getpid()}"
-        partial.write_bytes(content)
-        partial.replace(self._folder / name)
+        partial = os.path.join(self._folder, f".{name}.{os.getpid()}")
+        try:
+            _put(partial, content)
+        except FileNotFoundError:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _put(partial, content)
+        os.replace(partial, path)
+
+
+def _put(path: str, content: bytes) -> None:
+    with open(path, "wb", buffering=0) as file:
+        file.write(content)
 
 
 def _email(effect: Effect) -> bytes:
-    message = EmailMessage(PLAIN)
     said = effect.message
-    message["Message-ID"] = f"<{effect.effect_id}@waitline>"
-    message["Date"] = format_datetime(effect.created_at)
-    message["From"] = str(said.get("from") or DEFAULT_FROM)
-    message["To"] = str(said["to"])
-    message["Subject"] = str(said.get("subject") or "")
+    headers = {
+        "Message-ID": f"<{effect.effect_id}@waitline>",
+        "Date": format_datetime(effect.created_at),
+        "From": str(said.get("from") or DEFAULT_FROM),
+        "To": str(said["to"]),
+        "Subject": str(said.get("subject") or ""),
+    }
     if said.get("reply_to"):
-        message["Reply-To"] = str(said["reply_to"])
-    message["X-Waitline-Key"] = effect.key
-    set_body(message, said.get("text"), said.get("html"))
+        headers["Reply-To"] = str(said["reply_to"])
+    headers["X-Waitline-Key"] = effect.key
+    text, html = said.get("text"), said.get("html")
+    plain = plain_letter(headers, str(text or "")) if html is None else None
+    return composed_letter(headers, text, html) if plain is None else plain
+
+
+def composed_letter(headers: Mapping[str, str], text: object, html: object) -> bytes:
+    """Return a letter of any text, encoded and folded as the standard library knows."""
+    message = EmailMessage(PLAIN)
+    for name, value in headers.items():
+        message[name] = value
+    set_body(message, text, html)
     return message.as_bytes()
 
 

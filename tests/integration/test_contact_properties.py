@@ -16,7 +16,11 @@ from state.postgres.contact_properties import (
 )
 from state.postgres.refusals import NameTaken, NotFound
 from state.postgres.store import PostgresStore
+from tests.drawings import email, line
 from tests.integration.definitions import audited, do, revision, walked
+from tests.integration.doors import Door, Log
+from tests.integration.kit import publish_version
+from tests.stored import rows
 
 
 async def test_a_property_is_defined_read_changed_and_deleted(
@@ -72,3 +76,19 @@ async def test_properties_are_listed_page_by_page(store: PostgresStore) -> None:
     ]
     pages = await walked(store, list_properties)
     assert [one for page in pages for one in page] == made[::-1]
+
+
+async def test_a_run_reads_the_fallback_that_is_defined_now(
+    store: PostgresStore, door: Door, database: str
+) -> None:
+    """E7: a worker that has read the definitions already reads them anew."""
+    mail = {"subject": "Hi", "text": "{{{contact.properties.plan|none}}}"}
+    await publish_version(store, line(email("m"), templates={"hello": mail}))
+    log = Log()
+    await door.feed([log.add("order.completed", email="a@x.io")])
+    await do(store, create_property, ("plan", "string", "free"), "ann")
+    await door.feed([log.add("order.completed", email="b@x.io")])
+    await do(store, update_property, "plan", None, "ann")
+    await door.feed([log.add("order.completed", email="c@x.io")])
+    sent = "select message ->> 'text' from outbox order by recipient"
+    assert await rows(database, sent) == [("none",), ("free",), ("none",)]

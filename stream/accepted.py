@@ -101,6 +101,12 @@ def _host(name: str) -> str:
     return name
 
 
+def _hosts(raw: object) -> object:
+    if not isinstance(raw, str):
+        return raw
+    return tuple(dict.fromkeys(name.strip().lower() for name in raw.split(",") if name.strip()))
+
+
 def _mailbox(text: str) -> str:
     parse_mailbox(text)
     return text
@@ -114,4 +120,5 @@ Topics = Annotated[tuple[Topic, ...], NoDecode, BeforeValidator(_topics)]
 Brokers = Annotated[str, AfterValidator(_brokers)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 Host = Annotated[str, AfterValidator(_host)]
+Hosts = Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_hosts)]
 MailboxText = Annotated[str, AfterValidator(_mailbox)]

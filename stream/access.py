@@ -120,6 +120,16 @@ async def topics(config: Settings) -> AsyncIterator[Peek]:
             yield look
 
 
+async def require_migrated(config: Settings) -> None:
+    """Refuse a database that lacks migrations before anything that runs for long crashes on it."""
+    from state.postgres.migrate import pending
+
+    with postgres_troubles(config):
+        missing = await pending(config.database_url)
+    if missing:
+        raise Trouble(f"the database lacks {', '.join(missing)}: run `waitline migrate`")
+
+
 @contextmanager
 def postgres_troubles(config: Settings) -> Iterator[None]:
     """Say in an operator's words what is wrong with Postgres."""

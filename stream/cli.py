@@ -21,6 +21,7 @@ from stream.commands import (
     delete,
     events,
     explain,
+    keys,
     merges,
     pauses,
     publish,
@@ -29,6 +30,7 @@ from stream.commands import (
     retry,
     runs,
     segments,
+    serve,
     setup,
     stream_state,
     subscription_topics,
@@ -71,6 +73,8 @@ for command in (pauses.hold, pauses.freeze, pauses.release):
 app.add_typer(automations.commands, name="automations", rich_help_panel=_OPERATE)
 app.command(rich_help_panel=_OPERATE)(publish.publish)
 app.command(rich_help_panel=_OPERATE)(work.run)
+app.command(rich_help_panel=_OPERATE)(serve.serve)
+app.add_typer(keys.commands, name="keys", rich_help_panel=_OPERATE)
 app.command(rich_help_panel=_OPERATE)(retention.retention)
 app.add_typer(runs.commands, name="runs", rich_help_panel=_OPERATE)
 app.add_typer(segments.commands, name="segments", rich_help_panel=_OPERATE)

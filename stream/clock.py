@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -56,3 +57,8 @@ class SystemClock:
     def jittered(self, seconds: float) -> float:
         """Return a random span between half of `seconds` and all of it, so that crowds disperse."""
         return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - no secret depends on it
+
+
+def fresh_hex(size: int) -> str:
+    """Return that many random bytes that nobody can guess, as hexadecimal digits."""
+    return secrets.token_hex(size)

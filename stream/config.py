@@ -27,6 +27,7 @@ from stream.accepted import (
     Topic,
     Topics,
 )
+from stream.http_settings import HttpSettings
 from stream.misspelt import PREFIX, misspelt
 from stream.setting_text import setting_text, span_text
 
@@ -63,7 +64,7 @@ def _events_kept(read: dict[str, Any]) -> timedelta:
     return max(topics_keep + REMEMBERED, LOOK_BACK_MAX)
 
 
-class Settings(BaseSettings):
+class Settings(HttpSettings, BaseSettings):
     """How this process is to run. Every field is a variable; its description is for operators."""
 
     model_config = SettingsConfigDict(
@@ -303,7 +304,7 @@ def load_settings() -> Settings:
 
 
 def describe(settings: Settings) -> list[Setting]:
-    """Return every setting for people to read; passwords are masked."""
+    """Return every setting for people to read, HTTP's last; passwords are masked."""
     return [
         Setting(
             _variable(name),
@@ -311,7 +312,9 @@ def describe(settings: Settings) -> list[Setting]:
             setting_text(_default_of(field)),
             str(field.description),
         )
-        for name, field in Settings.model_fields.items()
+        for name, field in sorted(
+            Settings.model_fields.items(), key=lambda one: one[0] in HttpSettings.model_fields
+        )
     ]
 
 

@@ -85,6 +85,20 @@ class Publisher:
             await self._clock.sleep(self._clock.jittered(pause))
             pause = min(2 * pause, RETRY_SECONDS_MAX)
 
+    @property
+    def is_started(self) -> bool:
+        """Tell whether `start` has connected, and `stop` not been called since."""
+        return self._producer is not None
+
+    async def ask(self) -> None:
+        """Ask the brokers for a sign of life.
+
+        Raises:
+            KafkaError, OSError: none of them answers.
+        """
+        assert self._producer is not None, "start() comes first"
+        await self._producer.client.fetch_all_metadata()
+
     async def publish(
         self, topic: str, key: bytes | None, value: bytes, headers: Headers = ()
     ) -> Coordinates:

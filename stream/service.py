@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +28,7 @@ from stream.producer import Publisher
 from stream.relay import Relay, RelayLimits
 from stream.retention import Doer, is_time, retention_of
 from stream.senders.choice import close_senders, concurrency, open_senders
+from stream.stop import Stop
 from stream.telemetry import Counters
 from stream.wake import Wake
 
@@ -165,7 +165,7 @@ async def run_worker(settings: Settings) -> None:
         ConfigError: the database is not migrated.
     """
     assert __debug__, "assertions are part of the engine: do not run Python with -O"
-    stop = _Stop()
+    stop = Stop()
     try:
         missing = await pending(str(settings.database_url))
         if missing:
@@ -182,31 +182,6 @@ async def run_worker(settings: Settings) -> None:
         if not stop.is_asked:
             raise
     log.info("worker.drained")
-
-
-class _Stop:
-    """What signals say: the first ends in order, whatever is under way; a second at once."""
-
-    def __init__(self) -> None:
-        self.is_asked = False
-        self._task = asyncio.current_task()
-        self._worker: Worker | None = None
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._hear)
-
-    def ends(self, worker: Worker) -> None:
-        """Let the signal drain this worker; before, it only cancels the start."""
-        self._worker = worker
-
-    def _hear(self) -> None:
-        if self.is_asked:
-            os._exit(1)
-        self.is_asked = True
-        if self._worker is not None:
-            self._worker.stop()
-        elif self._task is not None:
-            self._task.cancel()
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ READS = frozenset(
         "dead-letters show",
         "events names",
         "explain",
+        "keys list",
         "lag",
         "runs list",
         "runs show",
@@ -30,7 +31,7 @@ READS = frozenset(
 )
 
 #: Commands that do what any producer or worker does; what comes of it is told by the events.
-PRODUCES = frozenset({"publish", "run"})
+PRODUCES = frozenset({"publish", "run", "serve"})
 
 #: Commands that change something, and what the audit log calls each change they can make.
 AUDITED: dict[str, tuple[str, ...]] = {
@@ -42,6 +43,8 @@ AUDITED: dict[str, tuple[str, ...]] = {
     "automations release": ("automation.release",),
     "automations stop": ("automation.stop",),
     "contacts unmerge": ("contact.unmerge",),
+    "keys create": ("key.create",),
+    "keys revoke": ("key.revoke",),
     "migrate": ("schema.migrate",),
     "retention": ("retention.drop",),
     "runs cancel": ("run.cancel",),

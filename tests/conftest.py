@@ -25,7 +25,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("shared")
 
-INTEGRATION = Path(__file__).parent / "integration"
+NEED_SERVICES = {Path(__file__).parent / name for name in ("integration", "clients")}
 
 CreateTopics = Callable[..., Awaitable[list[str]]]
 """`create(*names, partitions=1, **config)` answers the unique names made of them, in order."""
@@ -33,7 +33,7 @@ CreateTopics = Callable[..., Awaitable[list[str]]]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if INTEGRATION in item.path.parents:
+        if NEED_SERVICES.intersection(item.path.parents):
             item.add_marker(pytest.mark.services)
 
 

@@ -55,6 +55,53 @@ async def reading(dsn: str) -> AsyncIterator[Session]:
             yield Session(connection)
 
 
+class ReadingPool:
+    """Connections that only read, for a program that answers many questions at once.
+
+    They never sort what an index brings in order: a page would read the whole of its list first.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, dsn: str, size: int) -> ReadingPool:
+        """Open the pool; connections are made when they are first needed.
+
+        Raises:
+            Unavailable: the address cannot be used.
+        """
+        with database_failures():
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=0,
+                max_size=size,
+                timeout=CONNECT_SECONDS,
+                command_timeout=STATEMENT_SECONDS + 5.0,
+                server_settings=SETTINGS | {"enable_sort": "off"},
+            )
+        return cls(pool)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """Lend a session.
+
+        Raises:
+            Unavailable: the database cannot be reached, or all connections are taken for long.
+            NotMigrated: it lacks tables or columns.
+        """
+        with database_failures():
+            connection = await self._pool.acquire(timeout=CONNECT_SECONDS)
+        try:
+            yield Session(connection)
+        finally:
+            await self._pool.release(connection)
+
+    async def close(self) -> None:
+        """Close all connections, when what they are busy with is done."""
+        await self._pool.close()
+
+
 @contextmanager
 def database_failures() -> Iterator[None]:
     """Raise what an operator can act upon: the database is away, or not migrated.

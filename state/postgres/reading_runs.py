@@ -18,6 +18,9 @@ from state.postgres.session import Record, Session
 from state.reading import ActionRow, Document, MessageRow, StoredRun, VersionRow, WaitRow
 from state.run import Run, Waiting, lineage_of, retry_id_of
 
+#: How runs end; each is a walk of its own along the index.
+ENDED = ("completed", "failed", "cancelled")
+
 AUTOMATIONS = "select automation_id from automations where $1::text is null or name = $1"
 
 #: Newest first, a few of each automation: each is a walk along the end of an index.
@@ -33,9 +36,10 @@ order by created_at desc, run_id limit $2
 
 NEWEST_DONE = """
 select run.* from unnest($1::uuid[]) as one (automation_id)
+cross join unnest($3::text[]) as wanted (status)
 cross join lateral (
   select * from runs_done
-  where automation_id = one.automation_id and ($3::text is null or status = $3)
+  where automation_id = one.automation_id and status = wanted.status
   order by created_at desc limit $2
 ) as run
 order by created_at desc, run_id limit $2
@@ -50,7 +54,7 @@ order by created_at desc, run_id limit $2
 DONE_OF_CONTACT = """
 select * from runs_done
 where contact_id = any($4::bigint[]) and automation_id = any($1::uuid[])
-  and ($3::text is null or status = $3)
+  and status = any($3::text[])
 order by created_at desc, run_id limit $2
 """
 
@@ -208,7 +212,8 @@ async def _newest_active(
 
 
 async def _newest_done(session: Session, wanted: Wanted, automations: Sequence[UUID]) -> list[Run]:
-    arguments = (automations, wanted.limit, wanted.status)
+    statuses = ENDED if wanted.status is None else [wanted.status]
+    arguments = (automations, wanted.limit, statuses)
     if wanted.contact_ids is None:
         rows = await session.rows(NEWEST_DONE, *arguments)
     else:

@@ -35,21 +35,11 @@ def run(
     config = access.settings()
     configure_logs(config.log_format, config.log_level)
     number = workers or config.workers
-    access.run(_check_schema(config))
+    access.run(access.require_migrated(config))
     if worker is not None or number == 1:
         _work(config, worker or 0)
     else:
         raise typer.Exit(_supervise(number))
-
-
-async def _check_schema(config: Settings) -> None:
-    """Refuse a database that lacks migrations before any worker crashes on it."""
-    from state.postgres.migrate import pending
-
-    with access.postgres_troubles(config):
-        missing = await pending(config.database_url)
-    if missing:
-        raise Trouble(f"the database lacks {', '.join(missing)}: run `waitline migrate`")
 
 
 def _work(config: Settings, index: int) -> None:

@@ -27,7 +27,11 @@ from tests.integration.test_plans import (
 PLACE = "'t', 0, 7"
 READ = {
     "newest active": (reading_runs.NEWEST_ACTIVE, f"{ID}, 50", "runs_active_automation"),
-    "newest done": (reading_runs.NEWEST_DONE, f"{ID}, 50, null", "_automation_id_created_at_idx"),
+    "newest done": (
+        reading_runs.NEWEST_DONE,
+        f"{ID}, 50, '{{failed}}'",
+        "_automation_id_status_created_at_idx",
+    ),
     "active of contact": (
         reading_runs.ACTIVE_OF_CONTACT,
         f"{ID}, 50, array[7, 99]",
@@ -35,7 +39,7 @@ READ = {
     ),
     "done of contact": (
         reading_runs.DONE_OF_CONTACT,
-        f"{ID}, 50, null, array[7, 99]",
+        f"{ID}, 50, '{{failed}}', array[7, 99]",
         "_contact_id_idx",
     ),
     "active by id": (reading_runs.ACTIVE_BY_ID, ID, "runs_active_run_id_key"),

@@ -1,0 +1,31 @@
+"""Every dialect by its prefix and its hosts, one of them at the root, and health beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Host, Mount
+from starlette.types import ASGIApp
+
+from handlers.http import resend
+from handlers.http.body import BodyLimits
+from handlers.http.dialect import Dialect, build
+from handlers.http.health import health_routes
+from handlers.http.services import Services
+
+#: All dialects; the first is also at the root, where a client with a bare base URL looks.
+DIALECTS: Sequence[Dialect] = (resend.DIALECT,)
+
+
+def make_app(services: Services, hosts: Mapping[str, Sequence[str]], limits: BodyLimits) -> ASGIApp:
+    """Return the application; `hosts` are the host names by which a dialect is asked for."""
+    built = {dialect.name: build(dialect, services, limits) for dialect in DIALECTS}
+    by_host: list[BaseRoute] = [
+        Host(host, built[name]) for name, named in hosts.items() for host in named
+    ]
+    by_prefix: list[BaseRoute] = [
+        Mount(dialect.prefix, built[dialect.name]) for dialect in DIALECTS
+    ]
+    root = Mount("", built[DIALECTS[0].name])
+    return Starlette(routes=[*health_routes(services), *by_host, *by_prefix, root])

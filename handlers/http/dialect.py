@@ -1,0 +1,60 @@
+"""What makes a dialect: its routes, how it says what went wrong, and its application of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse
+from msgspec import Struct
+from starlette.types import ASGIApp
+
+from handlers.http.body import BodyLimits
+from handlers.http.bucket import Allowance
+from handlers.http.docs import add_docs
+from handlers.http.fault import Fault
+from handlers.http.guard import Guard
+from handlers.http.services import Services
+from handlers.http.translate import KNOWN, fault_of
+
+
+class Dialect(Struct, frozen=True):
+    """One vendor's interface over our records.
+
+    `prefix` is where it is mounted. `render` says a fault as the vendor does, `headers` how much of
+    a key's allowance is left.
+    """
+
+    name: str
+    title: str
+    description: str
+    prefix: str
+    routers: tuple[APIRouter, ...]
+    render: Callable[[Fault], JSONResponse]
+    headers: Callable[[Allowance], Mapping[str, str]]
+
+
+def build(dialect: Dialect, services: Services, limits: BodyLimits) -> ASGIApp:
+    """Return the dialect's application, guarded; it shares nothing with other dialects'."""
+    app = FastAPI(
+        title=dialect.title,
+        description=dialect.description,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        openapi_url="/openapi.json",
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
+    )
+    app.state.services = services
+
+    async def say(_: Request, error: Exception) -> JSONResponse:
+        return dialect.render(fault_of(error))
+
+    handlers: Any = app.add_exception_handler  # its type takes no handler of several classes
+    for known in (*KNOWN, Exception):
+        handlers(known, say)
+    for router in dialect.routers:
+        app.include_router(router)
+    add_docs(app)
+    return Guard(app, dialect.name, dialect.render, dialect.headers, limits)

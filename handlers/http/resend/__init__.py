@@ -1,0 +1,16 @@
+"""Resend's interface: its official clients work against it when they are given another address."""
+
+from handlers.http.dialect import Dialect
+from handlers.http.resend import automations, errors, limits, runs, sending
+
+DIALECT = Dialect(
+    name="resend",
+    title="Waitline as Resend speaks",
+    description="Automations, their runs and events, in the form that Resend's clients read. "
+    "Keys are made by `waitline keys create`.",
+    prefix="/resend",
+    # Sending comes before what is asked for by name: an event may be called `send`.
+    routers=(sending.router, automations.router, runs.router),
+    render=errors.render,
+    headers=limits.headers,
+)

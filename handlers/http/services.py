@@ -1,0 +1,61 @@
+"""What routes are given to work with; `stream` wires it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated
+
+from fastapi import Depends, Request
+from msgspec import Struct
+
+from handlers.http.bucket import Allowance
+from handlers.http.gatekeeper import Gatekeeper, require, require_allowance
+from state.api_key import ApiKey, Scope
+from state.postgres.session import Session
+
+
+class Services(Struct, frozen=True):
+    """The world as routes see it.
+
+    `reading()` lends a session that only reads. `publish` puts an event, given as the plain form's
+    document, on Kafka, and returns its id once all replicas have it. `is_ready` says what is away.
+    """
+
+    reading: Callable[[], AbstractAsyncContextManager[Session]]
+    publish: Callable[[Mapping[str, object]], Awaitable[str]]
+    gatekeeper: Gatekeeper
+    troubles: Callable[[], Awaitable[Mapping[str, str]]]
+
+
+async def services_of(request: Request) -> Services:
+    """Return what the application was given."""
+    services = request.app.state.services
+    assert isinstance(services, Services), "build() sets it"
+    return services
+
+
+#: The parameter by which a route asks for the services.
+Given = Annotated[Services, Depends(services_of)]
+
+
+async def admit(request: Request, sent: str | None, scope: Scope) -> ApiKey:
+    """Let a request in that carries a good key with this scope and an allowance.
+
+    Raises:
+        Fault: it does not.
+    """
+    gatekeeper = (await services_of(request)).gatekeeper
+    key = await gatekeeper.prove(sent)
+    allowance = gatekeeper.allowance(key)
+    request.state.key_id = key.key_id
+    request.state.allowance = allowance
+    require_allowance(allowance)
+    require(key, scope)
+    return key
+
+
+def allowance_of(state: Mapping[str, object]) -> Allowance | None:
+    """Return what `admit` found of a request, None where it never came so far."""
+    found = state.get("allowance")
+    return found if isinstance(found, Allowance) else None

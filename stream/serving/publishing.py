@@ -1,0 +1,79 @@
+"""Events that come by HTTP, on their way to Kafka: accepted only once all replicas have them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from handlers.http.fault import Fault, unavailable
+from stream.announcement import BadEvent, check, fresh_id
+from stream.clock import Clock
+from stream.config import Settings
+from stream.producer import Publisher
+from stream.wire_form import Way
+
+#: When to come again while no broker answers, in seconds.
+RETRY_SECONDS = 5
+
+#: How long a broker may take to say that it is there.
+ASK_SECONDS = 3.0
+
+log = structlog.get_logger()
+
+
+class EventPublisher:
+    """Publishes events that requests bring; it lives while Kafka is away, and says so."""
+
+    def __init__(self, publisher: Publisher, settings: Settings, clock: Clock) -> None:
+        self._publisher = publisher
+        self._settings = settings
+        self._clock = clock
+        self._way = Way(topic=settings.topics_events[0])
+
+    async def run(self) -> None:
+        """Connect, however long that takes: what only reads is served meanwhile."""
+        while not self._publisher.is_started:
+            try:
+                await self._publisher.start()
+            except (KafkaError, TimeoutError, OSError) as error:
+                log.warning("http.kafka_unreachable", reason=str(error))
+        log.info("http.kafka_connected")
+
+    async def publish(self, document: Mapping[str, object]) -> str:
+        """Publish an event and return its id; one without an id is given a fresh one.
+
+        Raises:
+            Fault: the event cannot be understood, or no broker has acknowledged it.
+        """
+        if not self._publisher.is_started:
+            raise unavailable("No broker answers: nothing was sent, try again", RETRY_SECONDS)
+        document = {"id": fresh_id(self._clock.new_id()), **document}
+        try:
+            checked = check(document, self._settings, self._clock.utc_now(), self._way)
+        except BadEvent as error:
+            raise Fault("field_invalid", str(error)) from None
+        try:
+            async with asyncio.timeout(self._settings.http_publish_timeout.total_seconds()):
+                await self._publisher.publish(*checked.record)
+        except (KafkaError, TimeoutError) as error:
+            log.warning("http.not_acknowledged", reason=type(error).__name__)
+            raise unavailable(
+                "No broker has acknowledged the event, and it may still arrive: send it again "
+                f"with the Idempotency-Key {checked.event_id}, and it counts once",
+                RETRY_SECONDS,
+            ) from None
+        return checked.event_id
+
+    async def trouble(self) -> str | None:
+        """Return why events cannot be published now, None if they can."""
+        if not self._publisher.is_started:
+            return "not connected yet"
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                await self._publisher.ask()
+        except (KafkaError, TimeoutError, OSError) as error:
+            return type(error).__name__
+        return None

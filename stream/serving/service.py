@@ -1,0 +1,150 @@
+"""One process of `waitline serve`: its parts, wired once, and the way they end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from handlers.http.app import make_app
+from handlers.http.body import BodyLimits
+from handlers.http.bucket import Buckets
+from handlers.http.gatekeeper import Gatekeeper
+from handlers.http.services import Services
+from state.api_key import ApiKey
+from state.postgres.api_keys import find_key, note_uses
+from state.postgres.migrate import pending
+from state.postgres.reading import NotMigrated, ReadingPool
+from state.postgres.store import PostgresStore
+from state.turn import Moved, Unavailable, Unknown
+from stream.clock import Clock, SystemClock
+from stream.config import ConfigError, Settings
+from stream.kafka import kafka_client_options
+from stream.producer import Publisher
+from stream.serving.publishing import EventPublisher
+from stream.serving.server import HttpServer, http_server, listening
+from stream.stop import Stop
+
+#: How often it is written down when keys were last used, in seconds.
+USES_SECONDS = 30.0
+
+log = structlog.get_logger()
+
+
+class HttpService:
+    """The parts of one serving process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        reading: ReadingPool,
+        store: PostgresStore,
+        publisher: Publisher,
+        clock: Clock,
+    ) -> None:
+        self._reading = reading
+        self._store = store
+        self._clock = clock
+        self._events = EventPublisher(publisher, settings, clock)
+        buckets = Buckets(settings.http_rate, settings.http_burst)
+        self._gatekeeper = Gatekeeper(self._find_key, buckets, clock)
+        services = Services(
+            reading=reading.session,
+            publish=self._events.publish,
+            gatekeeper=self._gatekeeper,
+            troubles=self._troubles,
+        )
+        limits = BodyLimits(settings.http_body_max, settings.http_body_timeout.total_seconds())
+        hosts = {"resend": settings.http_hosts_resend}
+        self._server: HttpServer = http_server(make_app(services, hosts, limits), settings)
+
+    def stop(self) -> None:
+        """Ask for an orderly end."""
+        self._server.stop()
+
+    async def run(self, listener: socket.socket) -> None:
+        """Serve until stopped: what is being answered is answered."""
+        async with asyncio.TaskGroup() as group:
+            parts = [group.create_task(self._events.run()), group.create_task(self._keep_uses())]
+            await self._server.serve(sockets=[listener])
+            for part in parts:
+                part.cancel()
+        await self._write_uses()
+
+    async def _find_key(self, key_id: str) -> ApiKey | None:
+        async with self._reading.session() as session:
+            return await find_key(session, key_id)
+
+    async def _keep_uses(self) -> None:
+        while True:
+            await self._clock.sleep(self._clock.jittered(USES_SECONDS))
+            await self._write_uses()
+
+    async def _write_uses(self) -> None:
+        """Write down when keys were used, all at once: never a write for a request."""
+        uses = self._gatekeeper.uses()
+        if not uses:
+            return
+        try:
+            async with self._store.session() as session:
+                await note_uses(session, uses)
+        except (Moved, Unavailable, Unknown) as fault:
+            log.warning("http.uses_not_written", keys=len(uses), reason=str(fault))
+
+    async def _troubles(self) -> dict[str, str]:
+        """Return what is away, by name, and why."""
+        kafka, postgres = await self._events.trouble(), await self._postgres_trouble()
+        found = {"kafka": kafka, "postgres": postgres}
+        return {name: why for name, why in found.items() if why is not None}
+
+    async def _postgres_trouble(self) -> str | None:
+        try:
+            async with self._reading.session() as session:
+                await session.value("select 1 from catalogue")
+        except (Unavailable, NotMigrated) as error:
+            return type(error).__name__
+        return None
+
+
+async def serve_http(settings: Settings, host: str, port: int) -> None:
+    """Serve HTTP until SIGTERM, SIGINT or SIGHUP; a second one leaves at once.
+
+    Raises:
+        ConfigError: the database is not migrated. OSError: the address is taken.
+    """
+    stop = Stop()
+    try:
+        missing = await pending(str(settings.database_url))
+        if missing:
+            raise ConfigError(f"the database lacks {', '.join(missing)}: run `waitline migrate`")
+        with listening(host, port) as listener:
+            async with _opened(settings) as service:
+                log.info("http.started", pid=os.getpid(), host=host, port=port)
+                stop.ends(service)
+                await service.run(listener)
+    except asyncio.CancelledError:
+        if not stop.is_asked:
+            raise
+    log.info("http.drained")
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[HttpService]:
+    clock = SystemClock()
+    reading = await ReadingPool.open(settings.database_url, settings.http_pool_max)
+    publisher = Publisher(kafka_client_options(settings), clock)
+    try:
+        store = await PostgresStore.open(
+            settings.database_url, worker_id=f"http:{clock.new_id()}", pool_max=1
+        )
+        try:
+            yield HttpService(settings, reading, store, publisher, clock)
+        finally:
+            await store.close()
+    finally:
+        await publisher.stop()
+        await reading.close()

@@ -1,0 +1,95 @@
+"""`waitline serve` in a process of its own, as its users have it, and keys to speak to it with."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from tests.integration.command import ROOT, waitline
+from tests.integration.kit import House
+from tests.waiting import until_so
+
+
+@dataclass(slots=True)
+class Served:
+    """A server, where it is, and a key for it."""
+
+    house: House
+    port: int
+    key: str
+    popen: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, key: str | None = None, **options: Any) -> httpx.AsyncClient:
+        """Return a client that is nobody's in particular."""
+        headers = {"authorization": f"Bearer {key or self.key}"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30, **options)
+
+    async def stop(self) -> int:
+        """Let the server drain; return its exit code."""
+        self.popen.send_signal(signal.SIGTERM)
+        return await asyncio.to_thread(self.popen.wait, 20)
+
+
+async def make_key(house: House, *options: str) -> str:
+    """Make a key as an operator does."""
+    said = await waitline(house.environment, "keys", "create", "test", *options, "--json")
+    return str(said.document["key"])
+
+
+@asynccontextmanager
+async def serve(house: House, **changes: object) -> AsyncIterator[Served]:
+    """Serve a house; many requests are allowed, unless a test says otherwise."""
+    given = {"WAITLINE_HTTP_RATE": 1000, "WAITLINE_HTTP_BURST": 1000, **changes}
+    port, log = _free_port(), house.folder / f"serve-{uuid4().hex[:8]}.log"
+    popen = _start(house, port, log, {name: str(value) for name, value in given.items()})
+    try:
+        served = Served(house, port, await make_key(house), popen)
+        await until_so(lambda: _is_live(served), 60)
+        yield served
+        assert "http.broken" not in log.read_text(), log.read_text()
+    finally:
+        popen.kill()
+        popen.wait(10)
+
+
+def _start(house: House, port: int, log: Path, given: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    with log.open("wb") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "stream", "serve", "--port", str(port)],
+            cwd=ROOT,
+            env=os.environ | house.environment | given,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
+
+
+async def _is_live(served: Served) -> bool:
+    assert served.popen.poll() is None, "the server ended: its log is in the test's folder"
+    try:
+        async with served.client() as client:
+            return (await client.get("/readyz")).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

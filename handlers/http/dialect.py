@@ -16,7 +16,7 @@ from handlers.http.docs import add_docs
 from handlers.http.fault import Fault
 from handlers.http.guard import Guard
 from handlers.http.services import Services
-from handlers.http.translate import KNOWN, fault_of
+from handlers.http.translate import MEANINGS, fault_of
 
 
 class Dialect(Struct, frozen=True):
@@ -52,7 +52,7 @@ def build(dialect: Dialect, services: Services, limits: BodyLimits) -> ASGIApp:
         return dialect.render(fault_of(error))
 
     handlers: Any = app.add_exception_handler  # its type takes no handler of several classes
-    for known in (*KNOWN, Exception):
+    for known in (*MEANINGS, Exception):
         handlers(known, say)
     for router in dialect.routers:
         app.include_router(router)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -15,57 +15,13 @@ from state.postgres.refusals import NameTaken, NotFound
 from state.problem import ProblemsError
 from state.turn import Moved, Refused, Unavailable
 
-#: What `fault_of` knows; anything else is a mistake of ours.
-KNOWN: tuple[type[Exception], ...] = (
-    Fault,
-    RequestValidationError,
-    HTTPException,
-    NotFound,
-    NameTaken,
-    ProblemsError,
-    UnknownCursor,
-    Refused,
-    Unavailable,
-    Moved,
-    NotMigrated,
-)
-
 #: Where pydantic says that a field was found: in what part of the request.
 _PARTS = frozenset({"body", "query", "path", "header"})
 
 
-def fault_of(error: Exception) -> Fault:
-    """Return the fault that an exception means."""
-    match error:
-        case Fault():
-            return error
-        case RequestValidationError():
-            return _misfit(error.errors())
-        case HTTPException(status_code=404):
-            return Fault("route_unknown", "The requested endpoint does not exist")
-        case HTTPException(status_code=405):
-            return Fault("method_unknown", "The method is not allowed for this endpoint")
-        case HTTPException():
-            return Fault("body_unreadable", str(error.detail))
-        case NotFound(what=what):
-            return Fault("not_found", f"{what.capitalize()} not found")
-        case NameTaken(field=field):
-            return Fault("conflict", str(error), field=field)
-        case ProblemsError():
-            return Fault("field_invalid", str(error))
-        case UnknownCursor():
-            return Fault("field_invalid", str(error), field=error.field)
-        case Refused():
-            return Fault("field_invalid", "The request holds text or a number that cannot be kept")
-        case Unavailable() | Moved() | NotMigrated():
-            return unavailable("The database cannot answer now: try again")
-        case _:
-            return Fault("broken", "Something went wrong on our side")
-
-
-def _misfit(problems: Sequence[Mapping[str, Any]]) -> Fault:
+def _misfit(error: RequestValidationError) -> Fault:
     """Return the fault of the first problem: one at a time is what clients can show."""
-    problem = problems[0]
+    problem = error.errors()[0]
     part, *path = problem["loc"]
     field = ".".join(str(step) for step in path if step not in _PARTS)
     if problem["type"] == "missing" and not path:
@@ -80,3 +36,45 @@ def _misfit(problems: Sequence[Mapping[str, Any]]) -> Fault:
     said = problem["msg"]
     told = f"`{field}`: {said}" if field else f"The body: {said}"
     return Fault("field_invalid", told, field=field or None)
+
+
+def _refused_by_framework(error: HTTPException) -> Fault:
+    match error.status_code:
+        case 404:
+            return Fault("route_unknown", "The requested endpoint does not exist")
+        case 405:
+            return Fault("method_unknown", "The method is not allowed for this endpoint")
+        case _:
+            return Fault("body_unreadable", str(error.detail))
+
+
+def _not_kept(_: Refused) -> Fault:
+    return Fault("field_invalid", "The request holds text or a number that cannot be kept")
+
+
+def _away(_: Exception) -> Fault:
+    return unavailable("The database cannot answer now: try again")
+
+
+#: What each exception means. Whoever lets routes meet another one adds it here.
+MEANINGS: Mapping[type[Exception], Callable[[Any], Fault]] = {
+    Fault: lambda fault: fault,
+    RequestValidationError: _misfit,
+    HTTPException: _refused_by_framework,
+    NotFound: lambda error: Fault("not_found", f"{error.what.capitalize()} not found"),
+    NameTaken: lambda error: Fault("conflict", str(error), field=error.field),
+    UnknownCursor: lambda error: Fault("field_invalid", str(error), field=error.field),
+    ProblemsError: lambda error: Fault("field_invalid", str(error)),
+    Refused: _not_kept,
+    Unavailable: _away,
+    Moved: _away,
+    NotMigrated: _away,
+}
+
+
+def fault_of(error: Exception) -> Fault:
+    """Return the fault that an exception means; one that is not known is a mistake of ours."""
+    for known, meaning in MEANINGS.items():
+        if isinstance(error, known):
+            return meaning(error)
+    return Fault("broken", "Something went wrong on our side")

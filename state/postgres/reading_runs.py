@@ -51,10 +51,10 @@ where contact_id = any($3::bigint[]) and automation_id = any($1::uuid[])
 order by created_at desc, run_id limit $2
 """
 
+#: `offset 0`, or never analysed tables would be searched by automation and status.
 DONE_OF_CONTACT = """
-select * from runs_done
-where contact_id = any($4::bigint[]) and automation_id = any($1::uuid[])
-  and status = any($3::text[])
+select * from (select * from runs_done where contact_id = any($4::bigint[]) offset 0) as done
+where automation_id = any($1::uuid[]) and status = any($3::text[])
 order by created_at desc, run_id limit $2
 """
 

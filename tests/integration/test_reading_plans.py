@@ -10,6 +10,7 @@ from state.postgres import (
     reading_pauses,
     reading_runs,
     reading_stream,
+    run_pages,
     unmerging,
 )
 from state.postgres.reading import SETTINGS
@@ -32,6 +33,17 @@ READ = {
         f"{ID}, 50, '{{failed}}'",
         "_automation_id_status_created_at_idx",
     ),
+    "page of active": (
+        run_pages.OLDER_ACTIVE,
+        f"{ONE_ID}, 21, '2027-01-01', {ONE_ID}",
+        "runs_active_automation",
+    ),
+    "page of done": (
+        run_pages.OLDER_DONE,
+        f"{ONE_ID}, 21, '2027-01-01', {ONE_ID}, '{{failed}}'",
+        "_automation_id_status_created_at_idx",
+    ),
+    "page cursor": (run_pages.CURSOR, f"{ONE_ID}, {ONE_ID}", "runs_active_run_id_key"),
     "active of contact": (
         reading_runs.ACTIVE_OF_CONTACT,
         f"{ID}, 50, array[7, 99]",

@@ -53,14 +53,14 @@ async def make_key(house: House, *options: str) -> str:
 
 
 @asynccontextmanager
-async def serve(house: House, **changes: object) -> AsyncIterator[Served]:
-    """Serve a house; many requests are allowed, unless a test says otherwise."""
+async def serve(house: House, awaited: str = "/readyz", **changes: object) -> AsyncIterator[Served]:
+    """Serve a house once it is ready, or lives; many requests are allowed, unless told otherwise."""
     given = {"WAITLINE_HTTP_RATE": 1000, "WAITLINE_HTTP_BURST": 1000, **changes}
     port, log = _free_port(), house.folder / f"serve-{uuid4().hex[:8]}.log"
     popen = _start(house, port, log, {name: str(value) for name, value in given.items()})
     try:
         served = Served(house, port, await make_key(house), popen)
-        await until_so(lambda: _is_live(served), 60)
+        await until_so(lambda: _answers(served, awaited), 60)
         yield served
         assert "http.broken" not in log.read_text(), log.read_text()
     finally:
@@ -80,11 +80,11 @@ def _start(house: House, port: int, log: Path, given: Mapping[str, str]) -> subp
         )
 
 
-async def _is_live(served: Served) -> bool:
+async def _answers(served: Served, path: str) -> bool:
     assert served.popen.poll() is None, "the server ended: its log is in the test's folder"
     try:
         async with served.client() as client:
-            return (await client.get("/readyz")).is_success
+            return (await client.get(path)).is_success
     except httpx.TransportError:
         return False
 

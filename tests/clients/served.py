@@ -54,7 +54,7 @@ async def make_key(house: House, *options: str) -> str:
 
 @asynccontextmanager
 async def serve(house: House, awaited: str = "/readyz", **changes: object) -> AsyncIterator[Served]:
-    """Serve a house once it is ready, or lives; many requests are allowed, unless told otherwise."""
+    """Serve a house, waiting until it is ready, or lives; by default, many requests are allowed."""
     given = {"WAITLINE_HTTP_RATE": 1000, "WAITLINE_HTTP_BURST": 1000, **changes}
     port, log = _free_port(), house.folder / f"serve-{uuid4().hex[:8]}.log"
     popen = _start(house, port, log, {name: str(value) for name, value in given.items()})

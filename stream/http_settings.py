@@ -26,6 +26,16 @@ class HttpSettings(BaseModel):
         description="Host names, separated by commas, at which it speaks as Resend, such as "
         "api.resend.com; it does so at the root and under /resend at every other name as well.",
     )
+    http_hosts_sendrealm: Hosts = Field(
+        (),
+        description="Host names at which it speaks as Sendrealm, such as api.sendrealm.com; it "
+        "does so under /sendrealm at every name.",
+    )
+    http_hosts_revkeen: Hosts = Field(
+        (),
+        description="Host names at which it speaks as RevKeen, such as api.revkeen.com; it does so "
+        "under /revkeen at every name.",
+    )
     http_rate: float = Field(
         10.0,
         gt=0,

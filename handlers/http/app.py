@@ -8,14 +8,14 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Mount
 from starlette.types import ASGIApp
 
-from handlers.http import resend
+from handlers.http import resend, revkeen, sendrealm
 from handlers.http.body import BodyLimits
 from handlers.http.dialect import Dialect, build
 from handlers.http.health import health_routes
 from handlers.http.services import Services
 
 #: All dialects; the first is also at the root, where a client with a bare base URL looks.
-DIALECTS: Sequence[Dialect] = (resend.DIALECT,)
+DIALECTS: Sequence[Dialect] = (resend.DIALECT, sendrealm.DIALECT, revkeen.DIALECT)
 
 
 def make_app(services: Services, hosts: Mapping[str, Sequence[str]], limits: BodyLimits) -> ASGIApp:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 from msgspec import Struct
@@ -18,14 +20,20 @@ from state.postgres.session import Session
 class Services(Struct, frozen=True):
     """The world as routes see it.
 
-    `reading()` lends a session that only reads. `publish` puts an event, given as the plain form's
-    document, on Kafka, and returns its id once all replicas have it. `is_ready` says what is away.
+    `reading()` lends a session that only reads, `writing()` one for a change of definitions, which
+    is committed at its end. `publish` puts an event, given as the plain form's
+    document, on Kafka, and returns its id once all replicas have it; `event_key` tells by which key
+    (rule E1) an event is stored that was published under an id. `is_ready` says what is away.
     """
 
     reading: Callable[[], AbstractAsyncContextManager[Session]]
+    writing: Callable[[], AbstractAsyncContextManager[Session]]
     publish: Callable[[Mapping[str, object]], Awaitable[str]]
     gatekeeper: Gatekeeper
     troubles: Callable[[], Awaitable[Mapping[str, str]]]
+    now: Callable[[], datetime]
+    new_id: Callable[[], UUID]
+    event_key: Callable[[str], UUID]
 
 
 async def services_of(request: Request) -> Services:
@@ -53,6 +61,11 @@ async def admit(request: Request, sent: str | None, scope: Scope) -> ApiKey:
     require_allowance(allowance)
     require(key, scope)
     return key
+
+
+def sender(request: Request) -> str:
+    """Return who asks, for the audit: the key that `admit` let in (rule O4)."""
+    return f"api key {request.state.key_id}"
 
 
 def allowance_of(state: Mapping[str, object]) -> Allowance | None:

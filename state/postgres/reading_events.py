@@ -92,10 +92,15 @@ order by 1, 3
 AUTOMATION_NAMES = "select automation_id, name from automations"
 
 
+async def events_of_keys(session: Session, keys: Collection[UUID]) -> list[EventRow]:
+    """Return the events of these keys that are stored (rule E1)."""
+    return [_event(row) for row in await session.rows(EVENTS_BY_KEY, list(keys))]
+
+
 async def traces_of_keys(session: Session, keys: Collection[UUID], event_id: str) -> Traces:
     """Return all that is stored of an id; `keys` are its keys under the sources to try (E1)."""
     return Traces(
-        events=[_event(row) for row in await session.rows(EVENTS_BY_KEY, list(keys))],
+        events=await events_of_keys(session, keys),
         duplicates=[_duplicate(row) for row in await session.rows(DUPLICATES_BY_ID, event_id)],
         quarantined=[_letter(row) for row in await session.rows(LETTERS_BY_ID, event_id)],
         notes=[_note(row) for row in await session.rows(NOTES_BY_ID, event_id)],

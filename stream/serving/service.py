@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 
@@ -23,6 +24,7 @@ from state.postgres.store import PostgresStore
 from state.turn import Moved, Unavailable, Unknown
 from stream.clock import Clock, SystemClock
 from stream.config import ConfigError, Settings
+from stream.decoding.decode import event_key
 from stream.kafka import kafka_client_options
 from stream.producer import Publisher
 from stream.serving.publishing import EventPublisher
@@ -54,12 +56,20 @@ class HttpService:
         self._gatekeeper = Gatekeeper(self._find_key, buckets, clock)
         services = Services(
             reading=reading.session,
+            writing=store.session,
             publish=self._events.publish,
             gatekeeper=self._gatekeeper,
             troubles=self._troubles,
+            now=clock.utc_now,
+            new_id=clock.new_id,
+            event_key=partial(event_key, settings.topics_events[0]),
         )
         limits = BodyLimits(settings.http_body_max, settings.http_body_timeout.total_seconds())
-        hosts = {"resend": settings.http_hosts_resend}
+        hosts = {
+            "resend": settings.http_hosts_resend,
+            "sendrealm": settings.http_hosts_sendrealm,
+            "revkeen": settings.http_hosts_revkeen,
+        }
         self._server: HttpServer = http_server(make_app(services, hosts, limits), settings)
 
     def stop(self) -> None:

@@ -7,7 +7,6 @@ the trigger, which `trigger_type` and `trigger_config` say.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from pydantic import BaseModel
 from handlers.http.rendering import Document, Moment, milliseconds
 from handlers.http.revkeen.words import manual_event, source_of
 from state.moment import moment_text
+from state.postgres.automations import AutomationRow
 from state.problem import Collector, Problem, ProblemsError
 
 TRIGGER = "trigger"
@@ -93,49 +93,36 @@ class AutomationCreation(BaseModel):
     source_message_id: UUID | None = None
 
 
-class Standing(Struct, frozen=True):
-    """An automation as the tables hold it, and the definition of its current version."""
-
-    automation_id: UUID
-    name: str
-    is_enabled: bool
-    enabled_at: datetime | None
-    current_version: int
-    created_at: datetime
-    updated_at: datetime
-    definition: Mapping[str, Any]
-
-    @property
-    def status(self) -> str:
-        """Return RevKeen's status: one that was never enabled is a draft."""
-        if self.is_enabled:
-            return "active"
-        return "draft" if self.enabled_at is None else "paused"
-
-
 class Traits(Struct, frozen=True):
-    """What a version says of itself in RevKeen's terms."""
+    """What a version says of itself in RevKeen's terms, and the event that starts its runs."""
 
     objective: str | None
     trigger_type: str
+    trigger_event: str
     risk_profile: str
+
+
+def status_of(row: AutomationRow) -> str:
+    """Return RevKeen's status: one that was never enabled is a draft."""
+    if row.is_enabled:
+        return "active"
+    return "draft" if row.enabled_at is None else "paused"
 
 
 def traits_of(definition: Mapping[str, Any]) -> Traits:
     """Return the traits of a version; one that was not made here is of low risk, without a goal."""
     own = _own_annotations(definition)
     name = _trigger(definition)["config"]["event_name"]
-    return Traits(own.get("objective"), source_of(name), own.get("risk_profile", "low"))
+    return Traits(own.get("objective"), source_of(name), name, own.get("risk_profile", "low"))
 
 
-def automation_item(standing: Standing) -> dict[str, Any]:
+def automation_item(row: AutomationRow, definition: Mapping[str, Any]) -> dict[str, Any]:
     """Return one element of `GET /automations`."""
-    return AutomationItem.model_validate(_head(standing)).rendered()
+    return AutomationItem.model_validate(_head(row, definition)).rendered()
 
 
-def automation_document(standing: Standing) -> dict[str, Any]:
+def automation_document(row: AutomationRow, definition: Mapping[str, Any]) -> dict[str, Any]:
     """Return an automation with its plan."""
-    definition = standing.definition
     trigger = _trigger(definition)
     others = [step for step in definition["steps"] if step is not trigger]
     plan = {
@@ -146,7 +133,7 @@ def automation_document(standing: Standing) -> dict[str, Any]:
     own = _own_annotations(definition)
     kept = {key: own.get(key) for key in _KEPT if key not in AutomationItem.model_fields}
     return AutomationDocument.model_validate(
-        {**_head(standing), **kept, "trigger_config": _trigger_config(trigger), "plan": plan}
+        {**_head(row, definition), **kept, "trigger_config": _trigger_config(trigger), "plan": plan}
     ).rendered()
 
 
@@ -178,23 +165,22 @@ def created_file(body: AutomationCreation) -> dict[str, Any]:
     }
 
 
-def _head(standing: Standing) -> dict[str, object]:
-    own = _own_annotations(standing.definition)
-    traits = traits_of(standing.definition)
+def _head(row: AutomationRow, definition: Mapping[str, Any]) -> dict[str, object]:
+    own, traits = _own_annotations(definition), traits_of(definition)
     return {
-        "id": standing.automation_id,
+        "id": row.automation_id,
         "object": "automation",
-        "name": standing.name,
+        "name": row.name,
         "description": own.get("description"),
-        "status": standing.status,
+        "status": status_of(row),
         "trigger_type": traits.trigger_type,
-        "timezone": standing.definition.get("time_zone"),
+        "timezone": definition.get("time_zone"),
         "cron_expression": own.get("cron_expression"),
         "risk_profile": traits.risk_profile,
-        "current_version": standing.current_version,
+        "current_version": row.current_version,
         "objective": traits.objective,
-        "created_at": milliseconds(moment_text(standing.created_at)),
-        "updated_at": milliseconds(moment_text(standing.updated_at)),
+        "created_at": milliseconds(moment_text(row.created_at)),
+        "updated_at": milliseconds(moment_text(row.updated_at)),
     }
 
 

@@ -33,7 +33,7 @@ class RunVersion(Document):
 
 
 class RunAutomation(Document):
-    """The automation of a run, as it stands now."""
+    """The automation of a run: as it stands now, and of what kind it was in the run's version."""
 
     id: UUID
     name: str
@@ -116,3 +116,11 @@ class RunQueued(Document):
     status: str
     automation_id: UUID
     job_id: str
+
+
+class ApprovalDecision(Document):
+    """The answer to an approval or a rejection."""
+
+    approval_id: UUID
+    run_id: UUID
+    status: str

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
 from handlers.http.rendering import Document, omitted
 from state.problem import Problem
+
+Item = TypeVar("Item", bound=Document)
 
 #: The version of the API that is spoken, whatever version is asked for.
 VERSION = "2026-05-01"
@@ -30,6 +32,8 @@ KINDS: Mapping[int, Kind] = {
     401: Kind("authentication_error", "invalid_api_key"),
     403: Kind("authorization_error", "insufficient_permissions"),
     404: Kind("invalid_request_error", "resource_missing"),
+    405: Kind("invalid_request_error", "method_not_allowed"),
+    408: Kind("invalid_request_error", "request_timeout"),
     409: Kind("invalid_request_error", "idempotency_conflict"),
     413: Kind("invalid_request_error", "payload_too_large"),
     422: Kind("invalid_request_error", "unprocessable"),
@@ -62,6 +66,20 @@ class Pagination(Document):
     offset: int
     total: int
     has_more: bool = Field(alias="hasMore")
+
+
+class Envelope(Document, Generic[Item]):
+    """A success."""
+
+    data: Item
+
+
+class Listing(Document, Generic[Item]):
+    """A page of a list."""
+
+    object: Literal["list"]
+    data: list[Item]
+    pagination: Pagination
 
 
 class Page(NamedTuple):

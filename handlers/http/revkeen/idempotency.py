@@ -1,31 +1,27 @@
-"""`Idempotency-Key` as RevKeen keeps it: which requests are the same, and what a key may be."""
+"""`Idempotency-Key`: the same key on the same path asks for the same run, as it is the same event.
+
+What was asked for is remembered as long as events are. A key says nothing on routes that only read.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+
+from handlers.http.fault import Fault
 
 HEADER, REPLAYED_HEADER = "Idempotency-Key", "Idempotency-Replayed"
-
-#: How long an answer is kept from the first use of its key on.
-KEPT_FOR = timedelta(hours=24)
-
-#: Other methods ignore the header.
-METHODS = frozenset({"POST", "PATCH", "PUT"})
 
 KEY_MAX = 255
 
 
-def is_key(text: str) -> bool:
-    """Tell whether a header's text can be a key: 1 to 255 characters."""
-    return 1 <= len(text) <= KEY_MAX
+def event_id_of(idempotency_key: str, key_id: str, path: str) -> str:
+    """Return the id of the event that a request causes: by its key, who sends it, and to where.
 
-
-def scope_of(method: str, path: str) -> str:
-    """Return within what a key means one request; used elsewhere it is another key."""
-    return f"{method} {path}"
-
-
-def fingerprint(body: bytes) -> bytes:
-    """Return what tells the body of one request from that of another."""
-    return hashlib.sha256(body).digest()
+    Raises:
+        Fault: the key has not 1 to 255 characters.
+    """
+    if not 1 <= len(idempotency_key) <= KEY_MAX:
+        told = f"The {HEADER} must have 1 to {KEY_MAX} characters"
+        raise Fault("idempotency_key_invalid", told)
+    said = "\n".join((key_id, path, idempotency_key))
+    return f"revkeen:{hashlib.sha256(said.encode()).hexdigest()}"

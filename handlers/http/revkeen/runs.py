@@ -9,18 +9,19 @@ from uuid import UUID
 
 from handlers.http.derived_ids import step_id, version_id
 from handlers.http.rendering import Part, milliseconds, optional_milliseconds
-from handlers.http.revkeen.automations import Standing, traits_of
+from handlers.http.revkeen.automations import status_of, traits_of
 from handlers.http.revkeen.documents import RunDetail, RunItem, RunQueued
 from handlers.http.revkeen.words import QUEUED, RUN_STATUS, source_of
 from state.moment import moment
+from state.postgres.automations import AutomationRow
 
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def run_detail(record: Part, standing: Standing, definition: Mapping[str, Any]) -> dict[str, Any]:
+def run_detail(record: Part, row: AutomationRow, definition: Mapping[str, Any]) -> dict[str, Any]:
     """Return the `data` of `GET /automations/{id}/runs/{runId}`, from a whole run record.
 
-    `definition` is that of the version which the run is pinned to, `standing` its automation now.
+    `definition` is that of the version which the run is pinned to, `row` its automation as it is.
     """
     steps = [step for step in record["steps"] if step["type"] != "trigger"]
     version = version_id(record["automation_id"], record["automation_version"])
@@ -35,7 +36,7 @@ def run_detail(record: Part, standing: Standing, definition: Mapping[str, Any]) 
                 "version": record["automation_version"],
                 "objective": traits_of(definition).objective,
             },
-            "automation": _automation(standing),
+            "automation": _automation(row, definition),
             "steps": [_step(record["id"], index, step) for index, step in enumerate(steps)],
             "approvals": [],
             "notifications": [],
@@ -76,12 +77,12 @@ def _head(record: Part) -> dict[str, object]:
     }
 
 
-def _automation(standing: Standing) -> dict[str, object]:
-    traits = traits_of(standing.definition)
+def _automation(row: AutomationRow, definition: Mapping[str, Any]) -> dict[str, object]:
+    traits = traits_of(definition)
     return {
-        "id": standing.automation_id,
-        "name": standing.name,
-        "status": standing.status,
+        "id": row.automation_id,
+        "name": row.name,
+        "status": status_of(row),
         "trigger_type": traits.trigger_type,
         "risk_profile": traits.risk_profile,
     }

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
 from pydantic import BaseModel
 
 from handlers.http.derived_ids import version_id
 from handlers.http.rendering import Document, Moment, milliseconds
 from handlers.http.sendrealm.definition import our_drawing, their_definition
 from state.moment import moment_text
+from state.postgres.automations import AutomationRow, VersionRow
 
 #: Below `annotations` of a definition stands here what only Sendrealm knows of.
 _OWNER = "sendrealm"
@@ -35,15 +34,20 @@ class PublishedAutomation(Document):
     current_published_version: PublishedVersion
 
 
-class AutomationDocument(PublishedAutomation):
-    """An automation with its graph."""
+class AutomationItem(PublishedAutomation):
+    """An automation in a list."""
 
     name: str
+    created_at: Moment
+    updated_at: Moment
+
+
+class AutomationDocument(AutomationItem):
+    """An automation with its graph."""
+
     description: str | None
     definition: dict[str, Any]
     editor_layout: dict[str, Any] | None
-    created_at: Moment
-    updated_at: Moment
 
 
 class AutomationCreation(BaseModel):
@@ -64,43 +68,32 @@ class AutomationUpdate(BaseModel):
     editor_layout: dict[str, Any] | None = None
 
 
-class Standing(Struct, frozen=True):
-    """An automation as the tables hold it, and the definition of its current version."""
-
-    automation_id: UUID
-    name: str
-    is_enabled: bool
-    enabled_at: datetime | None
-    current_version: int
-    created_at: datetime
-    updated_at: datetime
-    definition: Mapping[str, Any]
-
-    @property
-    def status(self) -> str:
-        """Return Sendrealm's status: one that was never enabled is a draft."""
-        if self.is_enabled:
-            return "active"
-        return "draft" if self.enabled_at is None else "paused"
+def status_of(row: AutomationRow) -> str:
+    """Return Sendrealm's status: one that was never enabled is a draft."""
+    if row.is_enabled:
+        return "active"
+    return "draft" if row.enabled_at is None else "paused"
 
 
-def published_automation(standing: Standing) -> dict[str, Any]:
+def published_automation(row: AutomationRow) -> dict[str, Any]:
     """Return what publishing answers."""
-    return PublishedAutomation.model_validate(_published(standing)).rendered()
+    return PublishedAutomation.model_validate(_published(row)).rendered()
 
 
-def automation_document(standing: Standing) -> dict[str, Any]:
+def automation_item(row: AutomationRow) -> dict[str, Any]:
+    """Return one element of `GET /automations`."""
+    return AutomationItem.model_validate(_head(row)).rendered()
+
+
+def automation_document(row: AutomationRow, definition: Mapping[str, Any]) -> dict[str, Any]:
     """Return an automation with its graph in Sendrealm's shape."""
-    own = _own_annotations(standing.definition)
+    own = _own_annotations(definition)
     return AutomationDocument.model_validate(
         {
-            **_published(standing),
-            "name": standing.name,
+            **_head(row),
             "description": own.get("description"),
-            "definition": their_definition(standing.definition),
+            "definition": their_definition(definition),
             "editor_layout": own.get("editor_layout"),
-            "created_at": milliseconds(moment_text(standing.created_at)),
-            "updated_at": milliseconds(moment_text(standing.updated_at)),
         }
     ).rendered()
 
@@ -120,38 +113,51 @@ def created_file(body: AutomationCreation) -> dict[str, Any]:
     }
 
 
-def updated_file(body: AutomationUpdate, current: Standing) -> dict[str, Any]:
+def updated_file(body: AutomationUpdate, row: AutomationRow, current: VersionRow) -> dict[str, Any]:
     """Return the automation file that an update means: the current one, but for what was sent.
 
-    A new graph takes its templates as they are stored now; an old one keeps those it has.
+    Templates that it took from the stored ones it takes anew, as they are published now.
 
     Raises:
         ProblemsError: the definition is not of Sendrealm's shape.
     """
-    sent = body.model_fields_set
-    drawing = {} if body.definition is None else {"templates": {}, **our_drawing(body.definition)}
+    definition = current.definition
+    noted = _own_annotations(definition)
     own = {
-        key: getattr(body, key) if key in sent else _own_annotations(current.definition).get(key)
+        key: getattr(body, key) if key in body.model_fields_set else noted.get(key)
         for key in ("description", "editor_layout")
     }
+    templates = definition["templates"]
     return {
-        **current.definition,
-        **drawing,
-        **_annotated(current.definition, own),
-        "name": body.name or current.name,
-        "status": "enabled" if current.is_enabled else "disabled",
+        **definition,
+        "templates": {
+            name: templates[name] for name in templates.keys() - set(current.stored_templates)
+        },
+        **({} if body.definition is None else our_drawing(body.definition)),
+        **_annotated(definition, own),
+        "name": body.name or row.name,
+        "status": "enabled" if row.is_enabled else "disabled",
     }
 
 
-def _published(standing: Standing) -> dict[str, object]:
+def _published(row: AutomationRow) -> dict[str, object]:
     return {
-        "id": standing.automation_id,
-        "status": standing.status,
+        "id": row.automation_id,
+        "status": status_of(row),
         "current_published_version": {
-            "id": version_id(str(standing.automation_id), standing.current_version),
-            "version_number": standing.current_version,
+            "id": version_id(str(row.automation_id), row.current_version),
+            "version_number": row.current_version,
             "state": "published",
         },
+    }
+
+
+def _head(row: AutomationRow) -> dict[str, object]:
+    return {
+        **_published(row),
+        "name": row.name,
+        "created_at": milliseconds(moment_text(row.created_at)),
+        "updated_at": milliseconds(moment_text(row.updated_at)),
     }
 
 

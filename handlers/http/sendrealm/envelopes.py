@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from handlers.http.rendering import Document
+
+Item = TypeVar("Item", bound=Document)
 
 #: The code of an error by its status; no other statuses are answered.
 CODES: Mapping[int, str] = {
@@ -13,6 +15,8 @@ CODES: Mapping[int, str] = {
     401: "unauthorized",
     403: "forbidden",
     404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
     409: "conflict",
     413: "payload_too_large",
     422: "unprocessable_entity",
@@ -20,6 +24,20 @@ CODES: Mapping[int, str] = {
     500: "internal_error",
     503: "unavailable",
 }
+
+
+class Envelope(Document, Generic[Item]):
+    """A success."""
+
+    data: Item
+
+
+class Listing(Document, Generic[Item]):
+    """A page of a list; `next_cursor` asks for the next one."""
+
+    data: list[Item]
+    has_more: bool
+    next_cursor: str | None
 
 
 class Error(Document):

@@ -65,21 +65,22 @@ def check_submission(sent: EventSubmission) -> None:
     found.check()
 
 
-def event_record(sent: EventSubmission, event_id: str) -> dict[str, object]:
+def event_record(sent: EventSubmission) -> dict[str, Any]:
     """Return the event as it is published; the idempotency key is its id, if there is one."""
-    record: dict[str, object] = {
-        "id": sent.idempotency_key or event_id,
+    record: dict[str, Any] = {
         "event": sent.event,
         **sent.identities,
         "payload": sent.payload or {},
     }
+    if sent.idempotency_key is not None:
+        record["id"] = sent.idempotency_key
     if sent.occurred_at is not None:
         record["occurred_at"] = moment_text(sent.occurred_at)
     return record
 
 
 def accepted(record: Mapping[str, Any], sent_at: str) -> dict[str, Any]:
-    """Return the answer to a new event; `sent_at` is when it was, if it does not say so itself.
+    """Return the answer to a new event, published under its `id` at `sent_at`.
 
     The identity named is the strongest that was sent: whom it leads to is decided in its order.
     """

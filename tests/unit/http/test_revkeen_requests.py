@@ -1,22 +1,28 @@
-"""RevKeen's automations, envelopes and idempotency keys."""
+"""RevKeen's automations, manual runs, envelopes and idempotency keys."""
 
-from typing import Any
+import json
+from typing import Any, get_args
+from uuid import UUID
 
 import pytest
 from pydantic import ValidationError
 
-from handlers.http.revkeen import automations, envelopes, idempotency
+from handlers.http.fault import Fault, Kind
+from handlers.http.revkeen import automations, envelopes, errors, idempotency
 from handlers.http.revkeen.automations import (
     AutomationCreation,
-    Standing,
     automation_document,
     automation_item,
     created_file,
 )
 from handlers.http.revkeen.envelopes import Page, page_of
+from handlers.http.revkeen.manual import ManualRun, check_runnable, event_record
 from handlers.publishing.catalogue import compile_version
 from handlers.publishing.publish import parse_automation
+from state.automation import Version
+from state.postgres.automations import AutomationRow
 from state.problem import Problem, ProblemsError
+from state.reading import NameUse
 from tests.kit import NOW, TEMPLATES, automation_id, delay, line, way
 from tests.unit.http import fields
 
@@ -106,27 +112,34 @@ def test_the_models_are_as_the_tables_say(model, rows) -> None:
 # --- automations ----------------------------------------------------------------------------------
 
 
-def standing(file: dict[str, Any], **more: object) -> Standing:
+Stored = tuple[AutomationRow, dict[str, Any]]
+
+
+def stored(file: dict[str, Any], **more: Any) -> Stored:
+    """Return an automation as it is stored, and its definition."""
     draft = parse_automation(file, TEMPLATES)
-    said = {
-        "automation_id": automation_id(),
-        "name": draft.name,
-        "is_enabled": draft.is_enabled,
-        "enabled_at": NOW if draft.is_enabled else None,
-        "current_version": 1,
-        "created_at": NOW,
-        "updated_at": NOW,
-        "definition": draft.definition,
-    }
-    return Standing(**said | more)
+    row = AutomationRow(
+        automation_id=automation_id(),
+        name=draft.name,
+        is_enabled=draft.is_enabled,
+        enabled_at=NOW if draft.is_enabled else None,
+        current_version=1,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return row._replace(**more), dict(draft.definition)
 
 
-def created(**body: object) -> Standing:
-    return standing(created_file(AutomationCreation(**body)))
+def created(**body: object) -> Stored:
+    return stored(created_file(AutomationCreation(**body)))
+
+
+def compiled(of: Stored) -> Version:
+    return compile_version(of[0].automation_id, of[0].name, 1, of[1])
 
 
 def test_a_created_automation_comes_back_as_it_was_sent() -> None:
-    found = automation_document(created(**FULL))
+    found = automation_document(*created(**FULL))
     assert fields.misfits(found, AUTOMATION) == []
     for name in FULL.keys() - {"plan"}:
         assert found[name] == FULL[name]
@@ -135,7 +148,7 @@ def test_a_created_automation_comes_back_as_it_was_sent() -> None:
 
 
 def test_what_was_not_said_of_an_automation_is_null() -> None:
-    found = automation_document(standing(line(delay("pause", "1 hour"))))
+    found = automation_document(*stored(line(delay("pause", "1 hour"))))
     assert fields.misfits(found, AUTOMATION) == []
     assert (found["objective"], found["risk_profile"]) == (None, "low")
     assert found["trigger_config"] == {"key": "start", "event_name": "go"}
@@ -143,31 +156,26 @@ def test_what_was_not_said_of_an_automation_is_null() -> None:
 
 def test_a_plan_read_and_sent_again_means_the_same() -> None:
     """R3: whatever the trigger is called."""
-    before = standing(line(delay("pause", "1 hour")))
-    read = automation_document(before)
+    before = stored(line(delay("pause", "1 hour")))
+    read = automation_document(*before)
     sent = {name: read[name] for name in ("name", "plan", "trigger_config")}
     after = created(objective="Wait", **sent)
-
-    def successors(of: Standing) -> object:
-        return compile_version(of.automation_id, of.name, 1, of.definition).successors
-
-    assert successors(after) == successors(before)
+    assert compiled(after).successors == compiled(before).successors
 
 
 def test_a_list_shows_the_head_of_an_automation() -> None:
     of = created(**FULL)
-    found = automation_item(of)
+    found = automation_item(*of)
     assert fields.misfits(found, AUTOMATION_ITEM) == []
-    assert found.items() <= automation_document(of).items()
+    assert found.items() <= automation_document(*of).items()
 
 
 def test_without_a_trigger_an_automation_is_run_by_hand() -> None:
     """S1: by an event of its own, which no other automation listens to."""
     of = created(name="Report", objective="Tell me")
-    found = automation_document(of)
+    found = automation_document(*of)
     assert (found["trigger_type"], found["trigger_config"]) == ("manual", None)
-    version = compile_version(of.automation_id, of.name, 1, of.definition)
-    assert version.trigger_event == "waitline.manual:Report"
+    assert compiled(of).trigger_event == "waitline.manual:Report"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +190,7 @@ def test_without_a_trigger_an_automation_is_run_by_hand() -> None:
 def test_a_status_says_whether_it_starts_runs_and_ever_did(sent, enabled_at, status) -> None:
     """S4: one that was stopped is paused."""
     body = AutomationCreation(**{**FULL, "status": sent})
-    assert automation_item(standing(created_file(body), enabled_at=enabled_at))["status"] == status
+    assert automation_item(*stored(created_file(body), enabled_at=enabled_at))["status"] == status
 
 
 @pytest.mark.parametrize(
@@ -261,15 +269,79 @@ def test_a_list_says_where_its_page_stands(offset, total, has_more) -> None:
     assert found["pagination"]["hasMore"] is has_more
 
 
+# --- manual runs ----------------------------------------------------------------------------------
+
+
+def refusal(of: Stored, *uses: NameUse) -> str:
+    with pytest.raises(Fault) as caught:
+        check_runnable(*of, uses)
+    return caught.value.message
+
+
+def test_an_automation_that_is_run_by_hand_has_an_event_of_its_own() -> None:
+    """S1: the event of a manual run starts runs of no other automation."""
+    of = created(name="Report", objective="Tell me")
+    name = check_runnable(*of, [NameUse("waitline.manual:Report", of[0].automation_id, "A", True)])
+    assert name == "waitline.manual:Report"
+    other = NameUse(name, UUID(int=5), "Copy", True)
+    assert "Copy" in refusal(of, other)
+
+
+def test_others_are_not_run_by_hand() -> None:
+    """S1, S4: by an event, or not at all."""
+    assert "`invoice.overdue`" in refusal(created(**FULL))
+    assert "not active" in refusal(created(name="Report", objective="Tell me", status="draft"))
+
+
+@pytest.mark.parametrize(
+    ("payload", "identity"),
+    [
+        (None, {"anonymous_id": "evt-1"}),
+        ({"email": 3}, {"anonymous_id": "evt-1"}),
+        ({"email": "ann@example.com", "x": 1}, {"email": "ann@example.com"}),
+    ],
+)
+def test_a_manual_run_is_about_whom_its_payload_names(payload, identity) -> None:
+    """I1: nobody named is someone new."""
+    record = event_record(ManualRun(trigger_payload=payload), "waitline.manual:A", "evt-1")
+    assert record == {
+        "id": "evt-1",
+        "event": "waitline.manual:A",
+        "payload": payload or {},
+        **identity,
+    }
+
+
 # --- idempotency keys -----------------------------------------------------------------------------
 
 
-def test_a_request_is_the_same_by_method_path_and_body() -> None:
-    assert idempotency.scope_of("POST", "/v2/automations") != idempotency.scope_of("POST", "/v2/x")
-    assert idempotency.fingerprint(b"{}") == idempotency.fingerprint(b"{}")
-    assert idempotency.fingerprint(b"{}") != idempotency.fingerprint(b"")
+def test_a_key_means_one_event_of_one_sender_on_one_path() -> None:
+    """E4: the same key is the same event."""
+    said = idempotency.event_id_of("k", "key", "/v2/a")
+    assert said == idempotency.event_id_of("k", "key", "/v2/a")
+    others = [("l", "key", "/v2/a"), ("k", "yek", "/v2/a"), ("k", "key", "/v2/b")]
+    assert said not in [idempotency.event_id_of(*other) for other in others]
 
 
-@pytest.mark.parametrize(("text", "fits"), [("", False), ("k" * 255, True), ("k" * 256, False)])
-def test_a_key_has_1_to_255_characters(text, fits) -> None:
-    assert idempotency.is_key(text) is fits
+@pytest.mark.parametrize("text", ["", "k" * 256])
+def test_a_key_has_1_to_255_characters(text) -> None:
+    with pytest.raises(Fault):
+        idempotency.event_id_of(text, "key", "/v2/a")
+    assert idempotency.event_id_of("k" * 255, "key", "/v2/a")
+
+
+# --- faults ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_each_kind_of_fault_is_said(kind) -> None:
+    answer = errors.render(Fault(kind, "No.", field="a", headers={"retry-after": "3"}))
+    found = json.loads(answer.body)
+    assert fields.misfits(found, ERROR) == []
+    assert answer.headers["revkeen-version"] == "2026-05-01"
+    assert ("www-authenticate" in answer.headers) is (answer.status_code == 401)
+
+
+def test_who_comes_too_often_is_told_when_to_come_again() -> None:
+    answer = errors.render(Fault("rate_limited", "No.", headers={"retry-after": "3"}))
+    assert json.loads(answer.body)["error"]["details"] == {"retry_after": 3}

@@ -1,13 +1,15 @@
 """RevKeen's run documents: every field by the table, and the example run of its reference."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from handlers.http.revkeen import documents
-from handlers.http.revkeen.automations import Standing
 from handlers.http.revkeen.envelopes import enveloped
 from handlers.http.revkeen.runs import run_detail, run_item, run_queued
 from handlers.http.revkeen.words import manual_event
 from state.ids import name_uuid
+from state.postgres.automations import AutomationRow
 from tests.kit import automation_id, email, line, stored_version, trigger
 from tests.unit.http import fields, records
 
@@ -102,7 +104,15 @@ created_at                      moment            always    docs
 updated_at                      moment            always    docs
 """
 )
+APPROVAL_DECISION = fields.table(
+    """
+approval_id                     uuid              always    docs
+run_id                          uuid              always    docs
+status                          text              always    docs
+"""
+)
 TABLES = [
+    (documents.ApprovalDecision, APPROVAL_DECISION),
     (documents.RunDetail, RUN_DETAIL),
     (documents.RunItem, RUN_ITEM),
     (documents.RunQueued, RUN_QUEUED),
@@ -113,24 +123,29 @@ TABLES = [
 NEVER_NULL = {"started_at"}
 
 
-def standing(**annotations: object) -> Standing:
-    drawn = {**records.JOURNEY, "annotations": {"revkeen": annotations}} if annotations else None
-    return Standing(
-        automation_id=automation_id(),
-        name="A",
-        is_enabled=True,
-        enabled_at=records.AT,
-        current_version=1,
-        created_at=records.AT,
-        updated_at=records.AT,
-        definition=stored_version(drawn or records.JOURNEY).definition,
-    )
+AUTOMATION = AutomationRow(
+    automation_id=automation_id(),
+    name="A",
+    is_enabled=True,
+    enabled_at=records.AT,
+    current_version=1,
+    created_at=records.AT,
+    updated_at=records.AT,
+)
+
+
+def definition(**annotations: object) -> Mapping[str, object]:
+    noted = {"annotations": {"revkeen": annotations}} if annotations else {}
+    return stored_version({**records.JOURNEY, **noted}).definition
+
+
+def detail(record: records.Record, **annotations: object) -> dict[str, object]:
+    return run_detail(record, AUTOMATION, definition(**annotations))
 
 
 def details() -> list[dict[str, object]]:
-    plain, described = standing(), standing(objective="Thank who opened")
-    rendered = [run_detail(made(), plain, plain.definition) for made in records.RECORDS.values()]
-    return [*rendered, run_detail(records.completed(), described, described.definition)]
+    described = detail(records.completed(), objective="Thank who opened")
+    return [described, *(detail(made()) for made in records.RECORDS.values())]
 
 
 @pytest.mark.parametrize(("model", "rows"), TABLES, ids=lambda one: getattr(one, "__name__", ""))
@@ -154,7 +169,7 @@ def test_each_field_is_of_the_type_and_presence_of_the_table(model, row) -> None
 def test_each_kind_of_run_is_rendered_as_the_table_says(name) -> None:
     """R4: what a run was and did is there in every state of it."""
     record = records.RECORDS[name]()
-    assert fields.misfits(run_detail(record, standing(), standing().definition), RUN_DETAIL) == []
+    assert fields.misfits(detail(record), RUN_DETAIL) == []
     assert fields.misfits(run_item(record), RUN_ITEM) == []
 
 
@@ -176,8 +191,7 @@ def test_what_may_be_null_is_so_somewhere_and_elsewhere_not(row) -> None:
 
 def test_the_example_run_is_reproduced_key_for_key() -> None:
     """R4: a receipt, its opening, a push of thanks; approvals and notifications there are none."""
-    of = standing(objective="Thank who opened", risk_profile="medium")
-    found = run_detail(records.completed(), of, of.definition)
+    found = detail(records.completed(), objective="Thank who opened", risk_profile="medium")
     assert list(found) == [row.path.removesuffix("[]") for row in RUN_DETAIL if not row.parent]
     receipt, waited, pushed = found["steps"]
     assert enveloped(found) == {
@@ -263,7 +277,7 @@ def _step(
 )
 def test_statuses_are_in_their_words(name, status, step_statuses) -> None:
     """R1: statuses are derived from the record, by one table."""
-    found = run_detail(records.RECORDS[name](), standing(), standing().definition)
+    found = detail(records.RECORDS[name]())
     assert found["status"] == status
     assert [step["status"] for step in found["steps"]] == step_statuses
 

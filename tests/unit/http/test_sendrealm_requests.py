@@ -1,16 +1,19 @@
 """Sendrealm's automations, events and envelopes."""
 
+import json
 from datetime import timedelta
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
-from handlers.http.sendrealm import automations, envelopes
+from handlers.http.fault import Fault, Kind
+from handlers.http.sendrealm import automations, envelopes, errors
 from handlers.http.sendrealm.automations import (
     AutomationCreation,
     AutomationUpdate,
-    Standing,
     automation_document,
+    automation_item,
     created_file,
     published_automation,
     updated_file,
@@ -24,6 +27,7 @@ from handlers.http.sendrealm.events import (
     event_record,
 )
 from handlers.publishing.publish import parse_automation
+from state.postgres.automations import AutomationRow, VersionRow
 from state.problem import ProblemsError
 from tests.kit import NOW, TEMPLATES, automation_id
 from tests.unit.http import fields
@@ -38,16 +42,23 @@ current_published_version.version_number integer always    docs
 current_published_version.state         text     always    docs
 """
 PUBLISHED = fields.table(_PUBLISHED)
-AUTOMATION = fields.table(
+ITEM = fields.table(
     f"""{_PUBLISHED.strip()}
 name                                    text     always    docs
-description                             text     nullable  docs
-definition                              object   always    docs
-editor_layout                           object   nullable  docs
 created_at                              moment   always    ours
 updated_at                              moment   always    ours
 """
 )
+AUTOMATION = [
+    *ITEM,
+    *fields.table(
+        """
+description                             text     nullable  docs
+definition                              object   always    docs
+editor_layout                           object   nullable  docs
+"""
+    ),
+]
 ACCEPTED = fields.table(
     """
 id                                      text     always    docs
@@ -69,6 +80,7 @@ error.details                           json     always    seed
 )
 TABLES = [
     (automations.PublishedAutomation, PUBLISHED),
+    (automations.AutomationItem, ITEM),
     (automations.AutomationDocument, AUTOMATION),
     (AcceptedEvent, ACCEPTED),
     (envelopes.ErrorEnvelope, ERROR),
@@ -87,32 +99,39 @@ def test_the_models_are_as_the_tables_say(model, rows) -> None:
 # --- automations ----------------------------------------------------------------------------------
 
 
-def standing(file: dict[str, object], **more: object) -> Standing:
+Stored = tuple[AutomationRow, dict[str, Any]]
+
+
+def stored(file: dict[str, Any], **more: Any) -> Stored:
+    """Return an automation as it is stored, and its definition."""
     draft = parse_automation({**file, **SEGMENT}, TEMPLATES)
-    return Standing(
-        **{
-            "automation_id": automation_id(),
-            "name": draft.name,
-            "is_enabled": draft.is_enabled,
-            "enabled_at": None,
-            "current_version": 1,
-            "created_at": NOW,
-            "updated_at": NOW,
-            "definition": draft.definition,
-            **more,
-        }
+    row = AutomationRow(
+        automation_id=automation_id(),
+        name=draft.name,
+        is_enabled=draft.is_enabled,
+        enabled_at=None,
+        current_version=1,
+        created_at=NOW,
+        updated_at=NOW,
     )
+    return row._replace(**more), dict(draft.definition)
 
 
-def created(**more: object) -> Standing:
+def versioned(of: Stored) -> tuple[AutomationRow, VersionRow]:
+    """Return an automation that took all its templates from the stored ones."""
+    row, definition = of
+    return row, VersionRow(1, "", [], definition, NOW, list(definition["templates"]))
+
+
+def created(**more: Any) -> Stored:
     body = AutomationCreation(**{"name": "Post purchase", "definition": dict(JOURNEY), **more})
-    return standing(created_file(body))
+    return stored(created_file(body))
 
 
 def test_a_created_automation_comes_back_as_it_was_sent_and_starts_nothing() -> None:
     """S1: nothing starts before it is published."""
     layout = {"viewport": {"x": 0, "y": 0, "zoom": 1}}
-    found = automation_document(created(description="Follow up.", editor_layout=layout))
+    found = automation_document(*created(description="Follow up.", editor_layout=layout))
     assert fields.misfits(found, AUTOMATION) == []
     assert found["name"] == "Post purchase"
     assert found["description"] == "Follow up."
@@ -122,7 +141,7 @@ def test_a_created_automation_comes_back_as_it_was_sent_and_starts_nothing() -> 
 
 
 def test_what_was_not_said_of_an_automation_is_null() -> None:
-    found = automation_document(created())
+    found = automation_document(*created())
     assert (found["description"], found["editor_layout"]) == (None, None)
     assert fields.misfits(found, AUTOMATION) == []
 
@@ -133,44 +152,36 @@ def test_what_was_not_said_of_an_automation_is_null() -> None:
 )
 def test_a_status_says_whether_it_starts_runs_and_ever_did(is_enabled, enabled_at, status) -> None:
     """S4: one that was stopped is paused."""
-    stood = standing(
-        created_file(AutomationCreation(name="A", definition=dict(JOURNEY))),
-        is_enabled=is_enabled,
-        enabled_at=enabled_at,
-    )
-    assert automation_document(stood)["status"] == status
-    found = published_automation(stood)
+    row = created()[0]._replace(is_enabled=is_enabled, enabled_at=enabled_at)
+    assert automation_item(row)["status"] == status
+    assert fields.misfits(automation_item(row), ITEM) == []
+    found = published_automation(row)
     assert fields.misfits(found, PUBLISHED) == []
     assert found["current_published_version"]["version_number"] == 1
 
 
 def test_an_update_changes_what_it_names_and_keeps_the_rest() -> None:
     before = created(description="Follow up.", editor_layout={"nodes": []})
-    file = updated_file(AutomationUpdate(description=None, name="Renamed"), before)
-    after = automation_document(standing({**file}))
+    file = updated_file(AutomationUpdate(description=None, name="Renamed"), *versioned(before))
+    after = automation_document(*stored(file))
     assert (after["name"], after["description"]) == ("Renamed", None)
     assert after["editor_layout"] == {"nodes": []}
     assert after["definition"] == JOURNEY
 
 
 def test_an_update_of_the_graph_keeps_what_others_noted() -> None:
-    before = created()
-    noted = {**before.definition, "annotations": {"someone": {"a": 1}}}
+    row, definition = created()
+    noted = {**definition, "annotations": {"someone": {"a": 1}}}
     drawn = {
         "trigger": {"event_name": "go"},
         "steps": [{"key": "d", "type": "delay", "config": {"duration_seconds": 5}}],
         "connections": [{"from": "trigger", "to": "d", "branch": "next"}],
     }
-    file = updated_file(
-        AutomationUpdate(definition=drawn), standing({**created_file_of(noted)}, is_enabled=True)
-    )
+    before = versioned((row._replace(is_enabled=True), noted))
+    file = updated_file(AutomationUpdate(definition=drawn), *before)
     assert file["annotations"] == {"someone": {"a": 1}}
     assert file["status"] == "enabled"
-    assert automation_document(standing({**file}))["definition"] == drawn
-
-
-def created_file_of(definition: dict[str, object]) -> dict[str, object]:
-    return {key: value for key, value in definition.items() if key != "segments"}
+    assert automation_document(*stored(file))["definition"] == drawn
 
 
 # --- events ---------------------------------------------------------------------------------------
@@ -186,7 +197,7 @@ def test_an_event_is_published_with_its_idempotency_key_as_its_id() -> None:
         idempotency_key="order-1",
     )
     check_submission(sent)
-    assert event_record(sent, "fresh") == {
+    assert event_record(sent) == {
         "id": "order-1",
         "event": "order.completed",
         "email": "ann@example.com",
@@ -195,21 +206,16 @@ def test_an_event_is_published_with_its_idempotency_key_as_its_id() -> None:
     }
 
 
-def test_an_event_without_a_key_gets_an_id_and_says_no_time_of_its_own() -> None:
+def test_an_event_without_a_key_says_no_id_and_no_time_of_its_own() -> None:
     """E1: absent, the time is the record's."""
     sent = EventSubmission(event="go", external_id="c-1")
-    assert event_record(sent, "fresh") == {
-        "id": "fresh",
-        "event": "go",
-        "external_id": "c-1",
-        "payload": {},
-    }
+    assert event_record(sent) == {"event": "go", "external_id": "c-1", "payload": {}}
 
 
 def test_the_answer_names_the_strongest_identity() -> None:
     """I1: contact_id, then external_id, then email."""
     sent = EventSubmission(event="go", external_id="c-1", email="ann@example.com")
-    found = accepted(event_record(sent, "fresh"), SAID_AT)
+    found = accepted({"id": "fresh", **event_record(sent)}, SAID_AT)
     assert fields.misfits(found, ACCEPTED) == []
     assert found == {
         "id": "fresh",
@@ -265,3 +271,13 @@ def test_an_error_repeats_its_status_and_names_its_code(status, code) -> None:
 def test_a_list_says_whether_there_is_more_and_how_to_get_it() -> None:
     assert envelopes.listed([]) == {"data": [], "has_more": False, "next_cursor": None}
     assert envelopes.listed([1], "c") == {"data": [1], "has_more": True, "next_cursor": "c"}
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_each_kind_of_fault_is_said(kind) -> None:
+    answer = errors.render(Fault(kind, "No.", field="a", headers={"retry-after": "3"}))
+    found = json.loads(answer.body)
+    assert fields.misfits(found, ERROR) == []
+    assert found["status"] == answer.status_code
+    assert found["error"]["details"] == {"field": "a"}
+    assert answer.headers["retry-after"] == "3"

@@ -49,12 +49,12 @@ def serve(
     number = workers or config.http_workers
     access.run(access.require_migrated(config))
     if worker is not None or number == 1:
-        _serve(config, *place)
+        _serve(config, *place, is_shared=worker is not None)
     else:
         raise typer.Exit(_supervise(number, *place))
 
 
-def _serve(config: Settings, host: str, port: int) -> None:
+def _serve(config: Settings, host: str, port: int, *, is_shared: bool) -> None:
     """Serve; what ends it too early is logged, since its reader is a log."""
     import asyncio
 
@@ -65,7 +65,7 @@ def _serve(config: Settings, host: str, port: int) -> None:
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve_http(config, host, port))
+            runner.run(serve_http(config, host, port, is_shared=is_shared))
     except OSError as error:
         structlog.get_logger().critical("http.cannot_start", reason=str(error))
         raise Trouble(f"cannot listen at {host}:{port}: {error.strerror or error}") from None

@@ -51,8 +51,10 @@ def http_server(app: ASGIApp, settings: Settings) -> HttpServer:
     return HttpServer(config)
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; processes may share its address, and the system deals out.
+def listening(host: str, port: int, *, is_shared: bool) -> socket.socket:
+    """Return a socket that listens.
+
+    `is_shared`: other processes may listen there too, and the system deals connections out.
 
     Raises:
         OSError: the address cannot be listened at.
@@ -61,7 +63,8 @@ def listening(host: str, port: int) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if is_shared:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         opened.bind((host.strip("[]"), port))
         opened.listen(2048)
     except OSError:

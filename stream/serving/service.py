@@ -120,8 +120,10 @@ class HttpService:
         return None
 
 
-async def serve_http(settings: Settings, host: str, port: int) -> None:
+async def serve_http(settings: Settings, host: str, port: int, *, is_shared: bool) -> None:
     """Serve HTTP until SIGTERM, SIGINT or SIGHUP; a second one leaves at once.
+
+    `is_shared`: it is one of several processes at that address.
 
     Raises:
         ConfigError: the database is not migrated. OSError: the address is taken.
@@ -131,7 +133,7 @@ async def serve_http(settings: Settings, host: str, port: int) -> None:
         missing = await pending(str(settings.database_url))
         if missing:
             raise ConfigError(f"the database lacks {', '.join(missing)}: run `waitline migrate`")
-        with listening(host, port) as listener:
+        with listening(host, port, is_shared=is_shared) as listener:
             async with _opened(settings) as service:
                 log.info("http.started", pid=os.getpid(), host=host, port=port)
                 stop.ends(service)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 
 import httpx
 
 from tests.clients.served import Served, serve
+from tests.integration.command import ROOT
 from tests.integration.drawn import automation
 from tests.waiting import until_so
 
@@ -134,3 +137,25 @@ async def test_told_to_stop_it_ends_in_order(served: Served) -> None:
     async with served.client() as client:
         assert (await client.get("/automations")).status_code == 200
         assert await served.stop() == 0
+
+
+async def test_several_processes_share_an_address_and_end_together(served: Served) -> None:
+    async with serve(served.house, WAITLINE_HTTP_WORKERS=2) as pair:
+        for _ in range(8):
+            async with pair.client() as client:
+                assert (await client.get("/automations")).status_code == 200
+        assert await pair.stop() == 0
+
+
+async def test_an_address_that_is_taken_is_said_to_be(served: Served) -> None:
+    place = served.url.rpartition(":")[2]
+    second = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "stream", "serve", "--port", place),
+        cwd=ROOT,
+        env=os.environ | served.house.environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await second.communicate()
+    assert second.returncode == 1
+    assert f"cannot listen at 127.0.0.1:{place}" in said.decode()

@@ -10,6 +10,7 @@ from state.postgres import (
     reading_pauses,
     reading_runs,
     reading_stream,
+    run_counts,
     run_pages,
     unmerging,
 )
@@ -41,6 +42,12 @@ READ = {
     "page of done": (
         run_pages.OLDER_DONE,
         f"{ONE_ID}, 21, '2027-01-01', {ONE_ID}, '{{failed}}'",
+        "_automation_id_status_created_at_idx",
+    ),
+    "count of active": (run_counts.ACTIVE, f"{ONE_ID}, 100", "runs_active_automation"),
+    "count of done": (
+        run_counts.DONE,
+        f"{ONE_ID}, 100, '{{failed}}'",
         "_automation_id_status_created_at_idx",
     ),
     "page cursor": (run_pages.CURSOR, f"{ONE_ID}, {ONE_ID}", "runs_active_run_id_key"),

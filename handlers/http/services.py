@@ -21,14 +21,16 @@ class Services(Struct, frozen=True):
     """The world as routes see it.
 
     `reading()` lends a session that only reads, `writing()` one for a change of definitions, which
-    is committed at its end. `publish` puts an event, given as the plain form's
-    document, on Kafka, and returns its id once all replicas have it; `event_key` tells by which key
-    (rule E1) an event is stored that was published under an id. `is_ready` says what is away.
+    is committed at its end. `publish` puts an event, given as the plain form's document, on Kafka,
+    and returns its id once all replicas have it; `event_key` tells by which key (rule E1) an event
+    is stored that was published under an id. `cancel_runs_of` ends the live runs of a deleted
+    automation in the name of who deleted it. `troubles` says what is away.
     """
 
     reading: Callable[[], AbstractAsyncContextManager[Session]]
     writing: Callable[[], AbstractAsyncContextManager[Session]]
     publish: Callable[[Mapping[str, object]], Awaitable[str]]
+    cancel_runs_of: Callable[[UUID, str], Awaitable[int]]
     gatekeeper: Gatekeeper
     troubles: Callable[[], Awaitable[Mapping[str, str]]]
     now: Callable[[], datetime]
@@ -45,6 +47,15 @@ async def services_of(request: Request) -> Services:
 
 #: The parameter by which a route asks for the services.
 Given = Annotated[Services, Depends(services_of)]
+
+
+async def actor_of(request: Request) -> str:
+    """Return in whose name a request changes things."""
+    return sender(request)
+
+
+#: The parameter by which a route asks for that; its key was proved before.
+Actor = Annotated[str, Depends(actor_of)]
 
 
 async def admit(request: Request, sent: str | None, scope: Scope) -> ApiKey:

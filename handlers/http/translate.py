@@ -13,7 +13,7 @@ from state.postgres.keyset import UnknownCursor
 from state.postgres.reading import NotMigrated
 from state.postgres.refusals import NameTaken, NotFound
 from state.problem import ProblemsError
-from state.turn import Moved, Refused, Unavailable
+from state.turn import Moved, Refused, Unavailable, Unknown
 
 #: Where pydantic says that a field was found: in what part of the request.
 _PARTS = frozenset({"body", "query", "path", "header"})
@@ -56,6 +56,10 @@ def _away(_: Exception) -> Fault:
     return unavailable("The database cannot answer now: try again")
 
 
+def _lost(_: Unknown) -> Fault:
+    return unavailable("The database was lost while it wrote: look whether it was done, try again")
+
+
 #: What each exception means. Whoever lets routes meet another one adds it here.
 MEANINGS: Mapping[type[Exception], Callable[[Any], Fault]] = {
     Fault: lambda fault: fault,
@@ -68,6 +72,7 @@ MEANINGS: Mapping[type[Exception], Callable[[Any], Fault]] = {
     Refused: _not_kept,
     Unavailable: _away,
     Moved: _away,
+    Unknown: _lost,
     NotMigrated: _away,
 }
 

@@ -26,13 +26,20 @@ from stream.clock import Clock, SystemClock
 from stream.config import ConfigError, Settings
 from stream.decoding.decode import event_key
 from stream.kafka import kafka_client_options
+from stream.processor import Processor
 from stream.producer import Publisher
+from stream.service import rules_of
+from stream.serving.ending import RunEnder
 from stream.serving.publishing import EventPublisher
 from stream.serving.server import HttpServer, http_server, listening
 from stream.stop import Stop
+from stream.telemetry import Counters
 
 #: How often it is written down when keys were last used, in seconds.
 USES_SECONDS = 30.0
+
+#: How many requests write to the database at a time.
+WRITERS_MAX = 4
 
 log = structlog.get_logger()
 
@@ -54,10 +61,12 @@ class HttpService:
         self._events = EventPublisher(publisher, settings, clock)
         buckets = Buckets(settings.http_rate, settings.http_burst)
         self._gatekeeper = Gatekeeper(self._find_key, buckets, clock)
+        door = Processor(store, rules_of(settings), clock, Counters())
         services = Services(
             reading=reading.session,
             writing=store.session,
             publish=self._events.publish,
+            cancel_runs_of=RunEnder(reading, door).cancel_runs_of,
             gatekeeper=self._gatekeeper,
             troubles=self._troubles,
             now=clock.utc_now,
@@ -151,7 +160,7 @@ async def _opened(settings: Settings) -> AsyncIterator[HttpService]:
     publisher = Publisher(kafka_client_options(settings), clock)
     try:
         store = await PostgresStore.open(
-            settings.database_url, worker_id=f"http:{clock.new_id()}", pool_max=1
+            settings.database_url, worker_id=f"http:{clock.new_id()}", pool_max=WRITERS_MAX
         )
         try:
             yield HttpService(settings, reading, store, publisher, clock)

@@ -1,7 +1,7 @@
 """Resend's interface: its official clients work against it when they are given another address."""
 
 from handlers.http.dialect import Dialect
-from handlers.http.resend import automations, errors, limits, runs, sending
+from handlers.http.resend import automations, errors, events, limits, runs, sending
 
 DIALECT = Dialect(
     name="resend",
@@ -10,7 +10,7 @@ DIALECT = Dialect(
     "Keys are made by `waitline keys create`.",
     prefix="/resend",
     # Sending comes before what is asked for by name: an event may be called `send`.
-    routers=(sending.router, automations.router, runs.router),
+    routers=(sending.router, events.router, automations.router, runs.router),
     render=errors.render,
     headers=limits.headers,
 )

@@ -52,6 +52,25 @@ class AutomationView(AutomationItem):
     connections: list[ConnectionView]
 
 
+class AutomationNamed(BaseModel):
+    """Which automation was created or changed."""
+
+    object: Literal["automation"] = "automation"
+    id: UUID
+
+
+class AutomationStopped(AutomationNamed):
+    """The automation starts nothing."""
+
+    status: Literal["disabled"] = "disabled"
+
+
+class AutomationDeleted(AutomationNamed):
+    """The automation is gone."""
+
+    deleted: Literal[True] = True
+
+
 def automation_item(row: AutomationRow) -> AutomationItem:
     """Return an automation for a list."""
     return AutomationItem(**_head(row))

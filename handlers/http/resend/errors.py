@@ -26,7 +26,7 @@ SAID: Mapping[Kind, tuple[int, str]] = {
     "not_found": (404, "not_found"),
     "route_unknown": (404, "not_found"),
     "method_unknown": (405, "method_not_allowed"),
-    "conflict": (409, "invalid_idempotent_request"),
+    "conflict": (409, "validation_error"),
     "unavailable": (503, "service_unavailable"),
     "broken": (500, "application_error"),
 }

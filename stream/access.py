@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stream import terminal
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from state.event import Identifier
     from state.postgres.session import Session
     from stream.config import Settings
+    from stream.desk import Desk
     from stream.peek import Peek
     from stream.processor import Processor
 
@@ -105,6 +106,13 @@ async def door(config: Settings) -> AsyncIterator[Processor]:
             yield Processor(store, rules_of(config), clock, Counters())
         finally:
             await store.close()
+
+
+def desk(config: Settings) -> Desk:
+    """Return all three, for work that needs them one after the other."""
+    from stream.desk import Desk
+
+    return Desk(partial(tables, config), partial(operating, config), partial(door, config))
 
 
 @asynccontextmanager

@@ -19,9 +19,7 @@ from state.postgres.reviving import current_version, revive_version
 from state.postgres.runs import load_runs
 from state.postgres.session import Session
 from state.run import Run, retry_id_of
-from stream.access import door, operating, tables
-from stream.config import Settings
-from stream.operator import who_operates
+from stream.desk import Desk
 
 #: How often a version that the housekeeping retires again is brought back before it is given up.
 REVIVALS_MAX = 5
@@ -46,9 +44,9 @@ class Trial(NamedTuple):
     is_over: bool = False
 
 
-async def trial_of(config: Settings, run_id: UUID) -> Trial:
+async def trial_of(desk: Desk, run_id: UUID) -> Trial:
     """Return what a retry of this run would do now; nothing is changed."""
-    async with tables(config) as session:
+    async with desk.tables() as session:
         finished = (await load_finished(session, [run_id])).get(run_id)
         if finished is None:
             return Trial(_MISSING)
@@ -62,23 +60,23 @@ async def trial_of(config: Settings, run_id: UUID) -> Trial:
     return Trial(against, run, retry_id_of(run), failed_step(run, version))
 
 
-async def retry_run(config: Settings, run_id: UUID, why: str | None) -> Trial:
-    """Retry this run; return what became of it."""
-    trial = await trial_of(config, run_id)
+async def retry_run(desk: Desk, run_id: UUID, who: str, why: str | None) -> Trial:
+    """Retry this run in the name of `who`; return what became of it."""
+    trial = await trial_of(desk, run_id)
     if trial.refusal is not None or trial.run is None:
         return trial
     run = trial.run
-    command = Retry(run.contact_id, run_id, who_operates(), why)
+    command = Retry(run.contact_id, run_id, who, why)
     for _ in range(REVIVALS_MAX):
-        async with door(config) as processor:
+        async with desk.door() as processor:
             tally = await processor.apply_commands("retries", [command])
         if tally["runs_retried"]:
             return trial._replace(is_over=bool(tally["retries_exited"]))
         if not tally["retries_without_version"]:
             break
-        async with operating(config) as session:
+        async with desk.operating() as session:
             await revive_version(session, run.automation_id, run.version)
-    now = await trial_of(config, run_id)
+    now = await trial_of(desk, run_id)
     return now if now.refusal is not None else now._replace(refusal=_MOVED)
 
 

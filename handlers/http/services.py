@@ -24,13 +24,18 @@ class Services(Struct, frozen=True):
     is committed at its end. `publish` puts an event, given as the plain form's document, on Kafka,
     and returns its id once all replicas have it; `event_key` tells by which key (rule E1) an event
     is stored that was published under an id. `cancel_runs_of` ends the live runs of a deleted
-    automation in the name of who deleted it. `troubles` says what is away.
+    automation in the name of who deleted it, `cancel_run` one run of a contact's, if it is still
+    live; `retry_run` returns the new run's id. `explain` tells what an event did. `troubles` says
+    what is away.
     """
 
     reading: Callable[[], AbstractAsyncContextManager[Session]]
     writing: Callable[[], AbstractAsyncContextManager[Session]]
     publish: Callable[[Mapping[str, object]], Awaitable[str]]
     cancel_runs_of: Callable[[UUID, str], Awaitable[int]]
+    cancel_run: Callable[[int, UUID, str], Awaitable[bool]]
+    retry_run: Callable[[UUID, str], Awaitable[UUID]]
+    explain: Callable[[str], Awaitable[Mapping[str, object]]]
     gatekeeper: Gatekeeper
     troubles: Callable[[], Awaitable[Mapping[str, str]]]
     now: Callable[[], datetime]

@@ -8,6 +8,7 @@ import typer
 
 from stream import access, terminal
 from stream.commands import options
+from stream.operator import who_operates
 from stream.trouble import FAILED
 
 if TYPE_CHECKING:
@@ -32,14 +33,14 @@ def retry(
     """
     from stream.retrying import retry_run, trial_of
 
-    config = access.settings()
+    desk = access.desk(access.settings())
     wanted = list(dict.fromkeys(_parsed(text) for text in run_ids))
     are_all = True
     for run_id in wanted:
         if dry_run:
-            trial = access.run(trial_of(config, run_id))
+            trial = access.run(trial_of(desk, run_id))
         else:
-            trial = access.run(retry_run(config, run_id, why))
+            trial = access.run(retry_run(desk, run_id, who_operates(), why))
         verb = "would be retried" if dry_run else "retried"
         if trial.is_over:
             told = f"retried as {trial.retry_id}, which an exit rule ended at once: see `runs show`"

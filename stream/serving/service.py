@@ -29,7 +29,7 @@ from stream.kafka import kafka_client_options
 from stream.processor import Processor
 from stream.producer import Publisher
 from stream.service import rules_of
-from stream.serving.ending import RunEnder
+from stream.serving.operating import RunOperator
 from stream.serving.publishing import EventPublisher
 from stream.serving.server import HttpServer, http_server, listening
 from stream.stop import Stop
@@ -62,11 +62,15 @@ class HttpService:
         buckets = Buckets(settings.http_rate, settings.http_burst)
         self._gatekeeper = Gatekeeper(self._find_key, buckets, clock)
         door = Processor(store, rules_of(settings), clock, Counters())
+        operator = RunOperator(settings, reading, store, door)
         services = Services(
             reading=reading.session,
             writing=store.session,
             publish=self._events.publish,
-            cancel_runs_of=RunEnder(reading, door).cancel_runs_of,
+            cancel_runs_of=operator.cancel_runs_of,
+            cancel_run=operator.cancel_run,
+            retry_run=operator.retry_run,
+            explain=operator.explain,
             gatekeeper=self._gatekeeper,
             troubles=self._troubles,
             now=clock.utc_now,

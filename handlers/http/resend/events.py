@@ -97,6 +97,15 @@ async def list_events(given: Given, page: Paged) -> ListOf[EventItem]:
     return ListOf(has_more=has_more, data=[EventItem(**_told(one)) for one in found])
 
 
+@router.get("/explain/{event_id:path}", dependencies=[allow("read")])
+async def explain_event(given: Given, event_id: str) -> dict[str, Any]:
+    """Tell what an event did, or why it did nothing. Beyond Resend.
+
+    `event_id` is what `/events/send` has answered, an idempotency key, or `topic/partition/offset`.
+    """
+    return dict(await given.explain(event_id))
+
+
 @router.get("/{identifier:path}", dependencies=[allow("read")])
 async def get_event(given: Given, identifier: Named) -> EventView:
     """Get an event by its id or name."""

@@ -61,6 +61,22 @@ class RunView(RunItem):
     ended_reason: str | None
 
 
+class RunCancelled(BaseModel):
+    """The run has ended."""
+
+    object: Literal["automation_run"] = "automation_run"
+    id: UUID
+    status: Literal["cancelled"] = "cancelled"
+
+
+class RunRetried(BaseModel):
+    """The new run, and which one it tries again."""
+
+    object: Literal["automation_run"] = "automation_run"
+    id: UUID
+    retried_from: UUID
+
+
 def run_item(row: RunRow) -> RunItem:
     """Return a run for a list."""
     return RunItem.model_validate(

@@ -57,7 +57,7 @@ async def test_one_run_is_cancelled_once(served: Served) -> None:
         other = f"/automations/{UUID(int=1)}/runs/{run['id']}/cancel"
         assert (await client.post(other)).status_code == 404
     (who,) = await served.house.rows("select who from audit where what = 'run.cancel'")
-    assert str(who[0]).startswith("http:")
+    assert str(who[0]).startswith("api key ")
 
 
 async def test_a_failed_run_is_retried_in_a_new_one(served: Served) -> None:

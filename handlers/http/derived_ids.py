@@ -23,3 +23,8 @@ def wait_id(run_id: str, step_key: str) -> UUID:
 def version_id(automation_id: str, number: int) -> UUID:
     """Return the id of a published version of an automation."""
     return name_uuid(PART_NAMESPACE, f"version:{automation_id}:{number}")
+
+
+def variable_id(template_id: UUID, key: str) -> UUID:
+    """Return the id of a variable that a template declares."""
+    return name_uuid(PART_NAMESPACE, f"variable:{template_id}:{key}")

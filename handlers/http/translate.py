@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from handlers.http.fault import Fault, unavailable
+from state.postgres.audience_changes import StillUsed, UnknownAudience
 from state.postgres.keyset import UnknownCursor
 from state.postgres.reading import NotMigrated
 from state.postgres.refusals import NameTaken, NotFound
@@ -60,6 +61,11 @@ def _lost(_: Unknown) -> Fault:
     return unavailable("The database was lost while it wrote: look whether it was done, try again")
 
 
+def _still_used(error: StillUsed) -> Fault:
+    named = ", ".join(f'"{name}"' for name in error.automations)
+    return Fault("conflict", f"Steps of automations name it: {named}. Change or delete those first")
+
+
 #: What each exception means. Whoever lets routes meet another one adds it here.
 MEANINGS: Mapping[type[Exception], Callable[[Any], Fault]] = {
     Fault: lambda fault: fault,
@@ -67,6 +73,8 @@ MEANINGS: Mapping[type[Exception], Callable[[Any], Fault]] = {
     HTTPException: _refused_by_framework,
     NotFound: lambda error: Fault("not_found", f"{error.what.capitalize()} not found"),
     NameTaken: lambda error: Fault("conflict", str(error), field=error.field),
+    UnknownAudience: lambda error: Fault("not_found", str(error)),
+    StillUsed: _still_used,
     UnknownCursor: lambda error: Fault("field_invalid", str(error), field=error.field),
     ProblemsError: lambda error: Fault("field_invalid", str(error)),
     Refused: _not_kept,

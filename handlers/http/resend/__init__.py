@@ -1,7 +1,19 @@
 """Resend's interface: its official clients work against it when they are given another address."""
 
 from handlers.http.dialect import Dialect
-from handlers.http.resend import automations, errors, events, limits, runs, sending
+from handlers.http.resend import (
+    automations,
+    contact_properties,
+    emails,
+    errors,
+    events,
+    limits,
+    runs,
+    segments,
+    sending,
+    templates,
+    topics,
+)
 
 DIALECT = Dialect(
     name="resend",
@@ -10,7 +22,17 @@ DIALECT = Dialect(
     "Keys are made by `waitline keys create`.",
     prefix="/resend",
     # Sending comes before what is asked for by name: an event may be called `send`.
-    routers=(sending.router, events.router, automations.router, runs.router),
+    routers=(
+        sending.router,
+        events.router,
+        automations.router,
+        runs.router,
+        templates.router,
+        segments.router,
+        topics.router,
+        contact_properties.router,
+        emails.router,
+    ),
     render=errors.render,
     headers=limits.headers,
 )

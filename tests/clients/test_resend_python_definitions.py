@@ -234,3 +234,45 @@ async def test_who_may_only_read_defines_nothing_and_who_defines_is_written_down
     body: dict[str, Any] = {"name": "x", "html": "x", "default_subscription": "opt_in"}
     for create in (resend.Segments.create, resend.Topics.create, resend.Templates.create):
         assert (await refusal(create, body)).error_type == "restricted_api_key"
+
+
+ODD_BODIES = [
+    "[]",
+    "null",
+    '"text"',
+    "{}",
+    '{"name": 7, "key": {}, "type": [], "default_subscription": 1, "variables": {}}',
+    '{"name": "\\u0000", "key": "\\u0000", "type": "string", "default_subscription": "opt_in"}',
+    '{"name": "\\ud800", "key": "\\ud800", "type": "string", "default_subscription": "opt_in"}',
+    '{"name": "x", "html": "\\u0000", "alias": "\\u0000", "variables": [null]}',
+    '{"name": "x", "html": "\\ud800", "subject": "\\ud800", "text": "\\ud800"}',
+    '{"key": "a", "type": "number", "fallback_value": 1e308}',
+    '{"key": "b", "type": "number", "fallback_value": 1' + "0" * 400 + "}",
+    '{"key": "c", "type": "string", "fallback_value": "\\u0000"}',
+    '{"name": "v", "variables": [{"key": "A", "type": "list", "fallback_value": ["\\u0000"]}]}',
+    '{"fallback_value": true}',
+]
+
+
+async def test_nothing_odd_breaks_it(served: Served) -> None:
+    await said_by(resend.ContactProperties.create, {"key": "plan", "type": "string"})
+    await said_by(resend.Templates.create, {"name": "Hello", "alias": "hello", "html": "x"})
+    async with served.client() as client:
+        for path in ("templates", "segments", "topics", "contact-properties"):
+            for named in ("", "/%00", "/%ED%A0%80", "/hello", "/plan", "/" + "a" * 4000, "/a%2Fb"):
+                for body in ODD_BODIES:
+                    method = "PATCH" if named else "POST"
+                    headers = {"content-type": "application/json"}
+                    said = await client.request(
+                        method, f"/{path}{named}", content=body, headers=headers
+                    )
+                    assert said.status_code < 500, (method, path, named, body, said.text)
+                    assert said.headers["content-type"] == "application/json"
+                for method in ("GET", "DELETE"):
+                    if named not in ("/hello", "/plan"):
+                        said = await client.request(method, f"/{path}{named}", json={})
+                        assert said.status_code < 500, (method, path, named, said.text)
+            listed = (await client.get(f"/{path}")).json()
+            assert listed["object"] == "list"
+            for one in listed["data"]:
+                assert (await client.get(f"/{path}/{one['id']}")).is_success

@@ -68,12 +68,7 @@ def change_by_step(world: World, contact_id: int, change: ProfileChange, stamp: 
     for topic, is_subscribed in change.topics.items():
         choose_topic(world, contact_id, topic, stamp, is_subscribed=is_subscribed)
     for segment, is_member in change.segments.items():
-        profile = world.contact(contact_id).profile
-        name = f"segments.{segment}"
-        if _wins(profile.stamps, name, stamp):
-            segments = {**profile.segments, segment: is_member}
-            stamps = {**profile.stamps, name: stamp}
-            world.people.set_profile(contact_id, replace(profile, segments=segments, stamps=stamps))
+        _change_segment(world, contact_id, segment, stamp, is_member=is_member)
 
 
 def choose_topic(
@@ -90,6 +85,18 @@ def choose_topic(
     world.people.set_profile(contact_id, replace(profile, topics=topics, stamps=stamps))
 
 
+def _change_segment(
+    world: World, contact_id: int, segment: str, stamp: Stamp, *, is_member: bool
+) -> None:
+    """Write whether the contact is in the segment of this id."""
+    profile = world.contact(contact_id).profile
+    name = f"segments.{segment}"
+    if _wins(profile.stamps, name, stamp):
+        segments = {**profile.segments, segment: is_member}
+        stamps = {**profile.stamps, name: stamp}
+        world.people.set_profile(contact_id, replace(profile, segments=segments, stamps=stamps))
+
+
 def _apply_update(sighting: Sighting, contact_id: int, stamp: Stamp) -> None:
     payload = sighting.event.payload
     fields = {name: payload[name] for name in _PLAIN_FIELDS if name in payload}
@@ -101,6 +108,22 @@ def _apply_update(sighting: Sighting, contact_id: int, stamp: Stamp) -> None:
     properties = payload.get("properties")
     new = properties if isinstance(properties, Mapping) else {}
     change_profile(sighting.world, contact_id, fields, new, stamp)
+    _apply_segments(sighting.world, contact_id, payload.get("segments"), stamp)
+
+
+def _apply_segments(world: World, contact_id: int, said: object, stamp: Stamp) -> None:
+    """Let the contact join and leave segments by id or name; those there are not are passed over.
+
+    One that is said both by id and by name is left: the order of keys decides nothing.
+    """
+    meant: dict[str, bool] = {}
+    for named, is_member in said.items() if isinstance(said, Mapping) else ():
+        segment = world.catalogue.audiences.segment(named)
+        if segment is not None:
+            key = str(segment.segment_id)
+            meant[key] = meant.get(key, True) and is_member is True
+    for key, is_member in meant.items():
+        _change_segment(world, contact_id, key, stamp, is_member=is_member)
 
 
 def _set_identifier(sighting: Sighting, contact_id: int, kind: str, stamp: Stamp) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Annotated
@@ -25,8 +25,9 @@ class Services(Struct, frozen=True):
     and returns its id once all replicas have it; `event_key` tells by which key (rule E1) an event
     is stored that was published under an id. `cancel_runs_of` ends the live runs of a deleted
     automation in the name of who deleted it, `cancel_run` one run of a contact's, if it is still
-    live; `retry_run` returns the new run's id. `explain` tells what an event did. `troubles` says
-    what is away.
+    live; `retry_run` returns the new run's id. `explain` tells what an event did. `change_contact`
+    puts contact events about one person on Kafka, in order, and returns once a worker has applied
+    them. `troubles` says what is away.
     """
 
     reading: Callable[[], AbstractAsyncContextManager[Session]]
@@ -41,6 +42,7 @@ class Services(Struct, frozen=True):
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]
     event_key: Callable[[str], UUID]
+    change_contact: Callable[[Sequence[Mapping[str, object]]], Awaitable[None]]
 
 
 async def services_of(request: Request) -> Services:

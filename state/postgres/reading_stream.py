@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from state.event import Coordinates
 from state.postgres.offsets import SILENT_AFTER
 from state.postgres.session import Session
 from state.reading import PartitionRow
@@ -45,6 +46,11 @@ select count(*) from automations join runs_active using (automation_id)
 where pause is not null and due_at <= statement_timestamp()
 """
 
+APPLIED = """
+select next_offset > $3 from partitions
+where topic = $1 and partition = $2 and stream_epoch = $4
+"""
+
 
 async def partition_rows(session: Session, stream_epoch: str) -> list[PartitionRow]:
     """Return how far each input partition is."""
@@ -69,3 +75,8 @@ async def oldest_due(session: Session) -> datetime | None:
     """Return since when the oldest timer is due that lag may hold; None: none is due (rule W4)."""
     found: datetime | None = await session.value(OLDEST_DUE)
     return found
+
+
+async def is_applied(session: Session, place: Coordinates, epoch: str) -> bool:
+    """Tell whether the record at a place was processed, and what came of it is committed."""
+    return bool(await session.value(APPLIED, *place, epoch))

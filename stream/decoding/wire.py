@@ -109,6 +109,26 @@ _Properties = Annotated[
 _UNDER = f"under names of 1 to {NAME_MAX} characters"
 
 
+def _segments(value: object) -> object:
+    """See to it by hand, as with properties.
+
+    Raises:
+        PydanticCustomError: it is not an object of names or ids and booleans.
+    """
+    is_good = type(value) is dict and all(
+        0 < len(name) <= NAME_MAX and type(each) is bool for name, each in value.items()
+    )
+    if not is_good:
+        raise _expected(f"an object of true and false {_UNDER}")
+    return value
+
+
+_Segments = Annotated[
+    dict[str, JsonValue],
+    PlainValidator(_segments, json_schema_input_type=dict[_Id, bool]),
+]
+
+
 class _Form(BaseModel):
     """What all forms share: types are never coerced, unknown keys are ignored, null is absent."""
 
@@ -234,6 +254,11 @@ class ContactProfile(_Form):
     time_zone: _TimeZone | None = Field(None, description="An IANA name, such as Europe/Paris.")
     unsubscribed: bool | None = Field(None, description="True unsubscribes, false resubscribes.")
     properties: _Properties | None = Field(None, description="Your own fields; null clears one.")
+    segments: _Segments | None = Field(
+        None,
+        description="By id or name of a segment: true joins it, false leaves it; unknown ones are "
+        "passed over.",
+    )
 
 
 class ContactMerge(_Form):

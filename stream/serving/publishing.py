@@ -9,11 +9,12 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from handlers.http.fault import Fault, unavailable
-from stream.announcement import BadEvent, check, fresh_id
+from state.event import Coordinates
+from stream.announcement import BadEvent, Checked, check, fresh_id
 from stream.clock import Clock
 from stream.config import Settings
 from stream.producer import Publisher
-from stream.wire_form import Way
+from stream.wire_form import USUAL, Way
 
 #: When to come again while no broker answers, in seconds.
 RETRY_SECONDS = 5
@@ -48,24 +49,38 @@ class EventPublisher:
         Raises:
             Fault: the event cannot be understood, or no broker has acknowledged it.
         """
+        checked = self._checked(document, self._way)
+        again = f"send it again with the Idempotency-Key {checked.event_id}, and it counts once"
+        await self._put(checked, again)
+        return checked.event_id
+
+    async def publish_contact(self, document: Mapping[str, object]) -> Coordinates:
+        """Publish a contact event to the contacts topic and return where it stands.
+
+        Raises:
+            Fault: the event cannot be understood, or no broker has acknowledged it.
+        """
+        return await self._put(self._checked(document, USUAL), "ask again, the last word counts")
+
+    def _checked(self, document: Mapping[str, object], way: Way) -> Checked:
         if not self._publisher.is_started:
             raise unavailable("No broker answers: nothing was sent, try again", RETRY_SECONDS)
         document = {"id": fresh_id(self._clock.new_id()), **document}
         try:
-            checked = check(document, self._settings, self._clock.utc_now(), self._way)
+            return check(document, self._settings, self._clock.utc_now(), way)
         except BadEvent as error:
             raise Fault("field_invalid", str(error)) from None
+
+    async def _put(self, checked: Checked, again: str) -> Coordinates:
         try:
             async with asyncio.timeout(self._settings.http_publish_timeout.total_seconds()):
-                await self._publisher.publish(*checked.record)
+                return await self._publisher.publish(*checked.record)
         except (KafkaError, TimeoutError) as error:
             log.warning("http.not_acknowledged", reason=type(error).__name__)
             raise unavailable(
-                "No broker has acknowledged the event, and it may still arrive: send it again "
-                f"with the Idempotency-Key {checked.event_id}, and it counts once",
+                f"No broker has acknowledged the event, and it may still arrive: {again}",
                 RETRY_SECONDS,
             ) from None
-        return checked.event_id
 
     async def trouble(self) -> str | None:
         """Return why events cannot be published now, None if they can."""

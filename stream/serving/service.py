@@ -29,6 +29,7 @@ from stream.kafka import kafka_client_options
 from stream.processor import Processor
 from stream.producer import Publisher
 from stream.service import rules_of
+from stream.serving.contacts import ContactChanges
 from stream.serving.operating import RunOperator
 from stream.serving.publishing import EventPublisher
 from stream.serving.server import HttpServer, http_server, listening
@@ -76,6 +77,7 @@ class HttpService:
             now=clock.utc_now,
             new_id=clock.new_id,
             event_key=partial(event_key, settings.topics_events[0]),
+            change_contact=ContactChanges(self._events, reading, settings, clock).change,
         )
         limits = BodyLimits(settings.http_body_max, settings.http_body_timeout.total_seconds())
         hosts = {

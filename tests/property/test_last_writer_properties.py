@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 from hypothesis import given, settings, strategies as st
 
+from state.audience import Audiences, Segment
 from state.contact import Profile
 from state.event import Event
 from tests.kit import Scene, ago, contact_event, line, wait
 
 AUTOMATION = line(wait("w", "answer"))
+VIP = Segment(UUID(int=1), "VIP")
 
 
 class Write(NamedTuple):
@@ -33,8 +36,9 @@ values = st.tuples(
     st.sampled_from(["first_name", "time_zone", "properties.plan"]),
     st.sampled_from([None, "Asia/Tokyo", "Europe/Berlin"]),
 )
+memberships = st.tuples(st.just("segment"), st.booleans())
 words = st.lists(
-    st.tuples(consents | values, st.integers(0, 2)),
+    st.tuples(consents | values | memberships, st.integers(0, 2)),
     min_size=2,
     max_size=12,
 )
@@ -52,12 +56,15 @@ def test_a_profile_is_the_same_in_whatever_order_its_writes_come(
     """I6, D1: the last writer by V, ties by coordinates, ties of consent unsubscribe."""
     writes = [Write(*word, ago, place) for (word, ago), place in zip(said, at, strict=False)]
     scene, left = Scene(AUTOMATION), data.draw(st.permutations(writes))
+    scene.tables.audiences = Audiences.of([VIP])
     while left:
         size = data.draw(st.integers(1, len(left)))
         scene.decide(*(event_of(write) for write in left[:size]))
         left = left[size:]
     known: Profile = scene.tables.contacts[scene.contact("ann@x.io")].profile
     assert (known.fields, known.properties, known.topics) == expected(writes)
+    joined = last_of(writes, "segment")
+    assert known.segments == ({str(VIP.segment_id): joined.value} if joined else {})
 
 
 def event_of(write: Write) -> Event:
@@ -69,6 +76,9 @@ def event_of(write: Write) -> Event:
             payload = {"topic": "news"}
         case "properties.plan":
             verb, payload = "updated", {"properties": {"plan": write.value}}
+        case "segment":
+            named = VIP.name if write.value else str(VIP.segment_id)
+            verb, payload = "updated", {"segments": {named: write.value}}
         case field:
             verb, payload = "updated", {field: write.value}
     at = ago(minutes=write.minutes_ago)

@@ -27,6 +27,7 @@ def test_a_contact_event_is_read_with_its_fields_in_normal_form() -> None:
         "time_zone": "Europe/Paris",
         "unsubscribed": False,
         "properties": {"plan": "pro", "seats": 3, "vip": True, "gone": None},
+        "segments": {"VIP": True, "Lapsed": False},
         "extra": [1],
     }
     event = decoded("contact.updated", payload)
@@ -68,6 +69,8 @@ def test_every_contact_event_is_accepted_on_its_topic(name: str, payload: object
         ("contact.updated", {"time_zone": "europe/paris"}, "payload.time_zone"),
         ("contact.updated", {"unsubscribed": "no"}, "payload.unsubscribed"),
         ("contact.updated", {"properties": {"a": [1]}}, "payload.properties"),
+        ("contact.updated", {"segments": {"VIP": 1}}, "payload.segments"),
+        ("contact.created", {"segments": ["VIP"]}, "payload.segments"),
         ("contact.updated", {"properties": {"a": {}}}, "payload.properties"),
         ("contact.updated", {"properties": []}, "payload.properties"),
         ("contact.merged", {}, "payload.from"),

@@ -3,7 +3,10 @@
 from handlers.http.dialect import Dialect
 from handlers.http.resend import (
     automations,
+    contact_audiences,
+    contact_lists,
     contact_properties,
+    contacts,
     emails,
     errors,
     events,
@@ -32,6 +35,9 @@ DIALECT = Dialect(
         topics.router,
         contact_properties.router,
         emails.router,
+        contact_lists.router,
+        contacts.router,
+        contact_audiences.router,
     ),
     render=errors.render,
     headers=limits.headers,

@@ -202,3 +202,38 @@ def test_a_merge_joins_what_both_belonged_to():
         (VIP.segment_id, bob),
         (LAPSED.segment_id, bob),
     }
+
+
+def joins(at: object = NOW, offset: int = 1, **segments: bool) -> object:
+    place = ("waitline.contacts", 0, offset)
+    payload = {"segments": segments}
+    return contact_event("updated", at, id=f"{at}{offset}", place=place, payload=payload)
+
+
+def test_a_contact_event_joins_and_leaves_segments_by_id_or_name():
+    """I6: memberships are written as fields are, and the lists follow the profile."""
+    here = scene(add())
+    here.decide(joins(VIP=True, **{str(LAPSED.segment_id): True}))
+    assert in_segment(here) == ["Lapsed", "VIP"]
+    assert len(here.tables.members) == 2
+    here.decide(joins(ahead(minutes=1), 2, **{str(VIP.segment_id): False}))
+    assert in_segment(here) == ["Lapsed"]
+    assert [member.segment_id for member in here.tables.members.values()] == [LAPSED.segment_id]
+
+
+@pytest.mark.parametrize("turn", [1, -1], ids=["in order", "reversed"])
+def test_of_two_words_on_a_segment_the_newest_by_v_counts(turn: int):
+    """I6: memberships: last writer by V, in whatever order they come."""
+    here = scene(add())
+    for write in [joins(ahead(minutes=-2), 1, VIP=True), joins(NOW, 2, VIP=False)][::turn]:
+        here.decide(write)
+    assert in_segment(here) == []
+    assert here.tables.members == {}
+
+
+def test_an_event_that_says_two_things_of_one_segment_leaves_it():
+    """I6: what stands in one event has no order."""
+    here = scene(add())
+    here.decide(joins(**{str(VIP.segment_id): False, "VIP": True}))
+    here.decide(joins(ahead(minutes=1), 2, **{"LAPSED?": True}))
+    assert in_segment(here) == []

@@ -1,0 +1,140 @@
+"""Contacts a page at a time, newest first, by keyset: all of them, or those in a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from state.contact import Contact, contact_number, in_order
+from state.instant import LAST
+from state.postgres.audiences_by_id import SegmentFacts
+from state.postgres.codec import read_profile
+from state.postgres.contacts import load_links
+from state.postgres.keyset import Listing, Page, UnknownCursor, read_page
+from state.postgres.session import Record, Session
+
+#: Above every contact there is.
+_END = (LAST, (1 << 63) - 1)
+
+CURSOR = "select created_at from contacts where contact_id = $1"
+
+#: By number, which grows: an index of creation would be written for every new contact. Workers
+#: take numbers in blocks (contacts.py), so contacts of several workers mix by as much as a block.
+_CONTACTS = """
+select contact_id, created_at, profile from contacts
+where merged_into is null and deleted_at is null and contact_id {beyond} $2
+order by contact_id {order} limit $1
+"""
+
+CONTACTS = Listing(
+    CURSOR,
+    _CONTACTS.format(beyond="<", order="desc"),
+    _CONTACTS.format(beyond=">", order="asc"),
+)
+
+MEMBER_CURSOR = """
+select added_at from segment_members where contact_id = $1 and segment_id = $2
+"""
+
+_MEMBERS = """
+select member.contact_id, known.created_at, known.profile
+from (
+  select added_at, contact_id from segment_members
+  where segment_id = $4 and (added_at, contact_id) {beyond} ($2, $3)
+  order by added_at {order}, contact_id {order} limit $1
+) as member
+cross join lateral (
+  select created_at, profile from contacts where contact_id = member.contact_id offset 0
+) as known
+order by member.added_at {order}, member.contact_id {order}
+"""
+
+#: Those who joined last come first.
+MEMBERS = Listing(
+    MEMBER_CURSOR,
+    _MEMBERS.format(beyond="<", order="desc"),
+    _MEMBERS.format(beyond=">", order="asc"),
+)
+
+SEGMENT_CURSOR = "select created_at from segments where segment_id = $1"
+
+_SEGMENTS = """
+select segment_id, name, created_at from segments
+where segment_id = any($4::uuid[]) and (created_at, segment_id) {beyond} ($2, $3)
+order by created_at {order}, segment_id {order} limit $1
+"""
+
+SEGMENTS = Listing(
+    SEGMENT_CURSOR,
+    _SEGMENTS.format(beyond="<", order="desc"),
+    _SEGMENTS.format(beyond=">", order="asc"),
+)
+
+
+async def page_of_contacts(session: Session, page: Page) -> tuple[list[Contact], bool]:
+    """Return a page of the contacts, newest first, and whether more lie beyond it.
+
+    Raises:
+        UnknownCursor: there is no contact of the id that the page lies beside.
+    """
+    _, number = await _beside(session, CURSOR, page)
+    sql = CONTACTS.older if page.before is None else CONTACTS.newer
+    return await _page(session, await session.rows(sql, page.limit + 1, number), page)
+
+
+async def page_of_members(
+    session: Session, segment_id: UUID, page: Page
+) -> tuple[list[Contact], bool]:
+    """Return a page of who is in a segment, the last to join first, and whether more lie beyond it.
+
+    Raises:
+        UnknownCursor: nobody in the segment has the id that the page lies beside.
+    """
+    at = await _beside(session, MEMBER_CURSOR, page, segment_id)
+    sql = MEMBERS.older if page.before is None else MEMBERS.newer
+    return await _page(session, await session.rows(sql, page.limit + 1, *at, segment_id), page)
+
+
+async def page_of_segments_of(
+    session: Session, segment_ids: Sequence[UUID], page: Page
+) -> tuple[list[SegmentFacts], bool]:
+    """Return a page of these segments, newest first, and whether more lie beyond it.
+
+    Raises:
+        UnknownCursor: there is no segment of the id that the page lies beside.
+    """
+    rows, has_more = await read_page(session, SEGMENTS, page, list(segment_ids))
+    return [SegmentFacts(*row) for row in rows], has_more
+
+
+async def _beside(
+    session: Session, cursor: str, page: Page, *arguments: object
+) -> tuple[datetime, int]:
+    """Return the place in the list that the page begins or ends at."""
+    for field, public_id in (("after", page.after), ("before", page.before)):
+        if public_id is not None:
+            number = contact_number(public_id)
+            found = None
+            if number is not None:
+                found = await session.value(cursor, number, *arguments)
+            if number is None or found is None:
+                raise UnknownCursor(field, public_id)
+            return found, number
+    return _END
+
+
+async def _page(session: Session, rows: Sequence[Record], page: Page) -> tuple[list[Contact], bool]:
+    """Return the contacts of rows, of which one more was read than is shown."""
+    shown = rows[: page.limit]
+    in_turn = shown if page.before is None else shown[::-1]
+    return await _contacts(session, in_turn), len(rows) > page.limit
+
+
+async def _contacts(session: Session, rows: Sequence[Record]) -> list[Contact]:
+    numbers = [row["contact_id"] for row in rows]
+    links = await load_links(session, numbers) if numbers else {}
+    return [
+        Contact(number, created_at, in_order(links.get(number, ())), read_profile(profile))
+        for number, created_at, profile in rows
+    ]

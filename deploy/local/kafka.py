@@ -1,5 +1,6 @@
 """A real single-node Apache Kafka in a temporary folder, on free ports of 127.0.0.1."""
 
+import os
 import signal
 import socket
 import struct
@@ -104,8 +105,10 @@ class LocalBroker:
         self._ended()
 
     def freeze(self) -> None:
-        """Let the broker keep its connections and answer nothing."""
-        self._running().send_signal(signal.SIGSTOP)
+        """Let the broker keep its connections and answer nothing from now on."""
+        broker = self._running()
+        broker.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, broker.pid, os.WSTOPPED)
 
     def thaw(self) -> None:
         """Let a frozen broker go on."""

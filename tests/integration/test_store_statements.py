@@ -3,11 +3,13 @@
 import importlib
 import pkgutil
 import re
+from collections.abc import Iterator
 
 import pytest
 
 import state.postgres
 from state.postgres import outgoing
+from state.postgres.keyset import Listing
 from state.postgres.marks import CLOCK
 from state.postgres.session import MAY_BE_FORGOTTEN
 from state.postgres.store import PostgresStore
@@ -41,13 +43,25 @@ SQL = re.compile(r"\s*(select|insert|update|delete|with)\b")
 
 
 def constants() -> dict[str, str]:
-    """Every SQL constant of the store's modules, but for those of one leaf, whose name is open."""
+    """Every SQL constant of the store's modules, those of listings too.
+
+    Left out are those with an open name, a leaf's, and those that modules make others of.
+    """
     return {
-        f"{module.name}.{name}": value
-        for module in pkgutil.iter_modules(state.postgres.__path__, "state.postgres.")
-        for name, value in vars(importlib.import_module(module.name)).items()
-        if name.isupper() and isinstance(value, str) and SQL.match(value) and "{leaf}" not in value
+        name: sql
+        for name, sql in _texts()
+        if SQL.match(sql) and "{leaf}" not in sql and "._" not in name
     }
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    for module in pkgutil.iter_modules(state.postgres.__path__, "state.postgres."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if name.isupper() and isinstance(value, str):
+                yield f"{module.name}.{name}", value
+            elif name.isupper() and isinstance(value, Listing):
+                for part, sql in value._asdict().items():
+                    yield f"{module.name}.{name}.{part}", sql
 
 
 async def test_every_statement_fits_the_schema(database: str) -> None:

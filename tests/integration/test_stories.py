@@ -138,6 +138,7 @@ async def test_ann_opens_her_receipt_and_is_known_by_two_names(house: House) -> 
         }
         assert parked == {
             **head,
+            "updated_at": parked_at,
             "status": "running",
             "activity": "waiting",
             "ended_reason": None,
@@ -179,6 +180,7 @@ async def test_ann_opens_her_receipt_and_is_known_by_two_names(house: House) -> 
         plain = {"template": {"id": "thanks", "variables": None}}
         assert done == {
             **head,
+            "updated_at": completed_at,
             "status": "completed",
             "activity": None,
             "ended_reason": "completed_end",

@@ -22,13 +22,13 @@ router = APIRouter(tags=["Contacts"], responses=ERRORS)
 async def list_contacts(
     given: Given, page: Paged, segment_id: UUID | None = None
 ) -> ListOf[ContactItem]:
-    """List contacts, the newest numbers first; of a segment, those who joined last."""
+    """List contacts, the newest numbers first; of a segment too."""
     return await _listed(given, page, segment_id)
 
 
 @router.get("/segments/{segment_id}/contacts", dependencies=[allow("read")])
 async def list_members(given: Given, page: Paged, segment_id: UUID) -> ListOf[ContactItem]:
-    """List who is in a segment, the last to join first."""
+    """List who is in a segment, the newest numbers first."""
     return await _listed(given, page, segment_id)
 
 

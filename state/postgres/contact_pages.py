@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from state.contact import Contact, contact_number, in_order
-from state.instant import LAST
 from state.postgres.audiences_by_id import SegmentFacts
 from state.postgres.codec import read_profile
 from state.postgres.contacts import load_links
 from state.postgres.keyset import Listing, Page, UnknownCursor, read_page
 from state.postgres.session import Record, Session
 
-#: Above every contact there is.
-_END = (LAST, (1 << 63) - 1)
 
-CURSOR = "select created_at from contacts where contact_id = $1"
+class ByNumber(NamedTuple):
+    """The statements of a list in the order of contacts' numbers, each an index probe.
+
+    `known` finds a row if a contact is in the list. `older` and `newer` take a limit, a number and
+    what else narrows the list; `older` goes down from there, `newer` up.
+    """
+
+    known: str
+    older: str
+    newer: str
+
+
+#: Above every contact there is.
+_END = (1 << 63) - 1
 
 #: By number, which grows: an index of creation would be written for every new contact. Workers
 #: take numbers in blocks (contacts.py), so contacts of several workers mix by as much as a block.
@@ -27,15 +37,11 @@ where merged_into is null and deleted_at is null and contact_id {beyond} $2
 order by contact_id {order} limit $1
 """
 
-CONTACTS = Listing(
-    CURSOR,
+CONTACTS = ByNumber(
+    "select 1 from contacts where contact_id = $1",
     _CONTACTS.format(beyond="<", order="desc"),
     _CONTACTS.format(beyond=">", order="asc"),
 )
-
-MEMBER_CURSOR = """
-select added_at from segment_members where contact_id = $1 and segment_id = $2
-"""
 
 #: By number too, along the primary key: a second index of segments tempts the planner to walk over
 #: a whole segment where a member is to be found (trap 1).
@@ -52,8 +58,8 @@ cross join lateral (
 order by member.contact_id {order}
 """
 
-MEMBERS = Listing(
-    MEMBER_CURSOR,
+MEMBERS = ByNumber(
+    "select 1 from segment_members where contact_id = $1 and segment_id = $2",
     _MEMBERS.format(beyond="<", order="desc"),
     _MEMBERS.format(beyond=">", order="asc"),
 )
@@ -79,9 +85,7 @@ async def page_of_contacts(session: Session, page: Page) -> tuple[list[Contact],
     Raises:
         UnknownCursor: there is no contact of the id that the page lies beside.
     """
-    _, number = await _beside(session, CURSOR, page)
-    sql = CONTACTS.older if page.before is None else CONTACTS.newer
-    return await _page(session, await session.rows(sql, page.limit + 1, number), page)
+    return await _page(session, CONTACTS, page)
 
 
 async def page_of_members(
@@ -92,10 +96,7 @@ async def page_of_members(
     Raises:
         UnknownCursor: nobody in the segment has the id that the page lies beside.
     """
-    _, number = await _beside(session, MEMBER_CURSOR, page, segment_id)
-    sql = MEMBERS.older if page.before is None else MEMBERS.newer
-    rows = await session.rows(sql, page.limit + 1, number, segment_id)
-    return await _page(session, rows, page)
+    return await _page(session, MEMBERS, page, segment_id)
 
 
 async def page_of_segments_of(
@@ -110,27 +111,27 @@ async def page_of_segments_of(
     return [SegmentFacts(*row) for row in rows], has_more
 
 
-async def _beside(
-    session: Session, cursor: str, page: Page, *arguments: object
-) -> tuple[datetime, int]:
-    """Return the place in the list that the page begins or ends at."""
-    for field, public_id in (("after", page.after), ("before", page.before)):
-        if public_id is not None:
-            number = contact_number(public_id)
-            found = None
-            if number is not None:
-                found = await session.value(cursor, number, *arguments)
-            if number is None or found is None:
-                raise UnknownCursor(field, public_id)
-            return found, number
-    return _END
-
-
-async def _page(session: Session, rows: Sequence[Record], page: Page) -> tuple[list[Contact], bool]:
-    """Return the contacts of rows, of which one more was read than is shown."""
+async def _page(
+    session: Session, listing: ByNumber, page: Page, *arguments: object
+) -> tuple[list[Contact], bool]:
+    """Return the contacts of a page; one row more is read than is shown."""
+    number = await _beside(session, listing.known, page, *arguments)
+    sql = listing.older if page.before is None else listing.newer
+    rows = await session.rows(sql, page.limit + 1, number, *arguments)
     shown = rows[: page.limit]
     in_turn = shown if page.before is None else shown[::-1]
     return await _contacts(session, in_turn), len(rows) > page.limit
+
+
+async def _beside(session: Session, known: str, page: Page, *arguments: object) -> int:
+    """Return the number that the page begins or ends at."""
+    for field, public_id in (("after", page.after), ("before", page.before)):
+        if public_id is not None:
+            number = contact_number(public_id)
+            if number is None or await session.value(known, number, *arguments) is None:
+                raise UnknownCursor(field, public_id)
+            return number
+    return _END
 
 
 async def _contacts(session: Session, rows: Sequence[Record]) -> list[Contact]:

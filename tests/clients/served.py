@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -17,6 +16,7 @@ from uuid import uuid4
 
 import httpx
 
+from deploy.local.process import free_port
 from tests.integration.command import ROOT, waitline
 from tests.integration.kit import House
 from tests.waiting import until_so
@@ -56,7 +56,7 @@ async def make_key(house: House, *options: str) -> str:
 async def serve(house: House, awaited: str = "/readyz", **changes: object) -> AsyncIterator[Served]:
     """Serve a house, waiting until it is ready, or lives; by default, many requests are allowed."""
     given = {"WAITLINE_HTTP_RATE": 1000, "WAITLINE_HTTP_BURST": 1000, **changes}
-    port, log = _free_port(), house.folder / f"serve-{uuid4().hex[:8]}.log"
+    port, log = free_port(), house.folder / f"serve-{uuid4().hex[:8]}.log"
     popen = _start(house, port, log, {name: str(value) for name, value in given.items()})
     try:
         served = Served(house, port, await make_key(house), popen)
@@ -87,9 +87,3 @@ async def _answers(served: Served, path: str) -> bool:
             return (await client.get(path)).is_success
     except httpx.TransportError:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -3,6 +3,7 @@
 import asyncpg
 
 from state.postgres import (
+    contact_pages,
     merges,
     reading_contacts,
     reading_events,
@@ -51,6 +52,12 @@ READ = {
         "_automation_id_status_created_at_idx",
     ),
     "page cursor": (run_pages.CURSOR, f"{ONE_ID}, {ONE_ID}", "runs_active_run_id_key"),
+    "page of contacts": (contact_pages.CONTACTS.older, "21, 40000", "contacts_pkey"),
+    "page of members": (
+        contact_pages.MEMBERS.older,
+        f"21, 40000, {ONE_ID}",
+        "segment_members_pkey",
+    ),
     "active of contact": (
         reading_runs.ACTIVE_OF_CONTACT,
         f"{ID}, 50, array[7, 99]",

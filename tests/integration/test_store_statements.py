@@ -9,6 +9,7 @@ import pytest
 
 import state.postgres
 from state.postgres import outgoing
+from state.postgres.contact_pages import ByNumber
 from state.postgres.keyset import Listing
 from state.postgres.marks import CLOCK
 from state.postgres.session import MAY_BE_FORGOTTEN
@@ -59,7 +60,7 @@ def _texts() -> Iterator[tuple[str, str]]:
         for name, value in vars(importlib.import_module(module.name)).items():
             if name.isupper() and isinstance(value, str):
                 yield f"{module.name}.{name}", value
-            elif name.isupper() and isinstance(value, Listing):
+            elif name.isupper() and isinstance(value, Listing | ByNumber):
                 for part, sql in value._asdict().items():
                     yield f"{module.name}.{name}.{part}", sql
 

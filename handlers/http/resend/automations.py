@@ -7,8 +7,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from handlers.http.bearer import allow
 from handlers.http.defining import change_posted, create_posted
-from handlers.http.resend.auth import allow
 from handlers.http.resend.automation_body import Posted, telling_what_lacks
 from handlers.http.resend.automation_view import (
     AutomationDeleted,

@@ -8,10 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Body
 from pydantic import BaseModel, BeforeValidator
 
-from handlers.http.resend.auth import allow
+from handlers.http.bearer import allow
 from handlers.http.resend.contact_names import Named, about, get_contact, segment_of
 from handlers.http.resend.contact_words import (
-    Subscription,
     TopicChoice,
     contact_event,
     topic_events,
@@ -20,6 +19,7 @@ from handlers.http.resend.errors import ERRORS
 from handlers.http.resend.instants import instant
 from handlers.http.resend.paging import ListOf, Paged
 from handlers.http.services import Given, Services
+from state.audience import Subscription
 from state.contact import contact_uuid
 from state.postgres.audiences_by_id import get_topic, page_of_topics
 from state.postgres.contact_pages import page_of_segments_of

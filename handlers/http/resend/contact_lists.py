@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from handlers.http.resend.auth import allow
+from handlers.http.bearer import allow
 from handlers.http.resend.contact_names import segment_of
 from handlers.http.resend.contact_view import ContactItem, contact_item
 from handlers.http.resend.errors import ERRORS

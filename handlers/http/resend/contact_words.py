@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator
 
-Subscription = Literal["opt_in", "opt_out"]
+from state.audience import Subscription
 
 Event = dict[str, object]
 

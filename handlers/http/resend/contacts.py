@@ -9,8 +9,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from handlers.http.bearer import allow
 from handlers.http.fault import Fault
-from handlers.http.resend.auth import allow
 from handlers.http.resend.contact_names import (
     Named,
     about,

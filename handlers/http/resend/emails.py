@@ -6,8 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from handlers.http.bearer import allow
 from handlers.http.fault import Fault
-from handlers.http.resend.auth import allow
 from handlers.http.resend.email_view import EmailView, email_view
 from handlers.http.resend.errors import ERRORS
 from handlers.http.services import Given

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers.http.resend.auth import allow
+from handlers.http.bearer import allow
 from handlers.http.resend.errors import ERRORS
 from handlers.http.resend.instants import instant
 from handlers.http.resend.paging import ListOf, Paged

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from handlers.http.bearer import allow
 from handlers.http.fault import Fault
-from handlers.http.resend.auth import allow
 from handlers.http.resend.errors import ERRORS
 from handlers.http.resend.paging import ListOf, Paged
 from handlers.http.resend.run_view import (

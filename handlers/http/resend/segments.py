@@ -10,8 +10,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from handlers.http.bearer import allow
 from handlers.http.fault import Fault
-from handlers.http.resend.auth import allow
 from handlers.http.resend.errors import ERRORS
 from handlers.http.resend.instants import instant
 from handlers.http.resend.paging import ListOf, Paged

@@ -9,8 +9,8 @@ from uuid import UUID
 from fastapi import APIRouter, Header
 from pydantic import BaseModel
 
+from handlers.http.bearer import allow
 from handlers.http.fault import Fault
-from handlers.http.resend.auth import allow
 from handlers.http.resend.errors import ERRORS
 from handlers.http.services import Given
 from handlers.publishing.event_schema import parse_event_name, validate_payload

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers.http.resend.auth import allow
+from handlers.http.bearer import allow
 from handlers.http.resend.errors import ERRORS
 from handlers.http.resend.paging import ListOf, Paged
 from handlers.http.resend.template_view import (

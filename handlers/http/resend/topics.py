@@ -8,18 +8,18 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from handlers.http.resend.auth import allow
+from handlers.http.bearer import allow
 from handlers.http.resend.errors import ERRORS
 from handlers.http.resend.instants import instant
 from handlers.http.resend.paging import ListOf, Paged
 from handlers.http.services import Actor, Given
 from handlers.publishing.topic_words import parse_new_topic, parse_topic_changes
+from state.audience import Subscription
 from state.postgres import audiences_by_id as topics
 from state.postgres.audiences_by_id import TopicFacts
 
 router = APIRouter(prefix="/topics", tags=["Topics"], responses=ERRORS)
 
-Subscription = Literal["opt_in", "opt_out"]
 Visibility = Literal["public", "private"]
 
 #: Their own parser names the valid words, and the nearest of them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from handlers.http.defining import create_drawn
@@ -20,7 +20,7 @@ from handlers.http.revkeen.automations import (
 from handlers.http.revkeen.envelopes import Envelope, Listing, enveloped, listed
 from handlers.http.revkeen.errors import ERRORS
 from handlers.http.revkeen.paging import Paged
-from handlers.http.services import Given, sender
+from handlers.http.services import Actor, Given
 from state.postgres.automations import list_automations
 from state.postgres.automations_by_id import read_automation
 from state.postgres.reading_runs import versions_of
@@ -51,11 +51,11 @@ async def get(given: Given, automation_id: UUID) -> Envelope[AutomationDocument]
 
 @router.post("", status_code=201, dependencies=[allow("full")])
 async def create(
-    request: Request, given: Given, body: AutomationCreation
+    given: Given, actor: Actor, body: AutomationCreation
 ) -> Envelope[AutomationDocument]:
     """Create an automation; it is active unless it says otherwise."""
     async with given.writing() as session:
-        row = await create_drawn(session, created_file(body), sender(request))
+        row = await create_drawn(session, created_file(body), actor)
         row, version = await read_automation(session, row.automation_id)
     document = automation_document(row, version.definition)
     return JSONResponse(enveloped(document), 201)  # type: ignore[return-value]  # is rendered

@@ -1,7 +1,7 @@
 """Sendrealm's interface: `{data}` envelopes, paths without a version, keys that may be left out."""
 
 from handlers.http.dialect import Dialect
-from handlers.http.sendrealm import auth, automation_routes, errors, event_routes, run_routes
+from handlers.http.sendrealm import automation_routes, errors, event_routes, limits, run_routes
 
 DIALECT = Dialect(
     name="sendrealm",
@@ -11,5 +11,5 @@ DIALECT = Dialect(
     prefix="/sendrealm",
     routers=(event_routes.router, run_routes.router, automation_routes.router),
     render=errors.render,
-    headers=auth.no_headers,
+    headers=limits.headers,
 )

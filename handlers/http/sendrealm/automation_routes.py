@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
+from handlers.http.bearer import allow
 from handlers.http.defining import create_drawn, redraw
 from handlers.http.fault import Fault
-from handlers.http.sendrealm.auth import allow
 from handlers.http.sendrealm.automations import (
     AutomationCreation,
     AutomationDocument,
@@ -30,7 +30,7 @@ from handlers.http.sendrealm.automations import (
 )
 from handlers.http.sendrealm.envelopes import Envelope, Listing, enveloped, listed
 from handlers.http.sendrealm.errors import ERRORS
-from handlers.http.services import Given, sender
+from handlers.http.services import Actor, Given
 from state.postgres.automations import list_automations
 from state.postgres.automations_by_id import (
     Change,
@@ -71,11 +71,11 @@ async def get(given: Given, automation_id: UUID) -> Envelope[AutomationDocument]
 
 @router.post("", status_code=201, dependencies=[allow("full")])
 async def create(
-    request: Request, given: Given, body: AutomationCreation
+    given: Given, actor: Actor, body: AutomationCreation
 ) -> Envelope[AutomationDocument]:
     """Create an automation; it starts runs once it is published."""
     async with given.writing() as session:
-        row = await create_drawn(session, created_file(body), sender(request))
+        row = await create_drawn(session, created_file(body), actor)
         row, version = await read_automation(session, row.automation_id)
     document = automation_document(row, version.definition)
     return JSONResponse(enveloped(document), 201)  # type: ignore[return-value]  # is rendered
@@ -83,7 +83,7 @@ async def create(
 
 @router.patch("/{automation_id}", dependencies=[allow("full")])
 async def update(
-    request: Request, given: Given, automation_id: UUID, body: AutomationUpdate
+    given: Given, actor: Actor, automation_id: UUID, body: AutomationUpdate
 ) -> Envelope[AutomationDocument]:
     """Change what is sent of an automation that is not active."""
     async with given.writing() as session:
@@ -92,18 +92,16 @@ async def update(
             told = "The automation is active: `waitline automations stop` it, then change it"
             raise Fault("conflict", told)
         file = updated_file(body, row, version)
-        row = await redraw(session, automation_id, file, sender(request))
+        row = await redraw(session, automation_id, file, actor)
         row, version = await read_automation(session, automation_id)
     document = automation_document(row, version.definition)
     return JSONResponse(enveloped(document))  # type: ignore[return-value]  # is rendered
 
 
 @router.post("/{automation_id}/publish", dependencies=[allow("full")])
-async def publish(
-    request: Request, given: Given, automation_id: UUID
-) -> Envelope[PublishedAutomation]:
+async def publish(given: Given, actor: Actor, automation_id: UUID) -> Envelope[PublishedAutomation]:
     """Let an automation start runs."""
     async with given.writing() as session:
         enabled = Change(is_enabled=True)
-        row = await change_automation(session, automation_id, enabled, sender(request))
+        row = await change_automation(session, automation_id, enabled, actor)
     return JSONResponse(enveloped(published_automation(row)))  # type: ignore[return-value]  # is rendered

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from handlers.http.bearer import allow
 from handlers.http.fault import Fault
-from handlers.http.sendrealm.auth import allow
 from handlers.http.sendrealm.envelopes import Envelope, enveloped
 from handlers.http.sendrealm.errors import ERRORS
 from handlers.http.sendrealm.events import (

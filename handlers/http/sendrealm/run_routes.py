@@ -9,8 +9,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
+from handlers.http.bearer import allow
 from handlers.http.fault import Fault
-from handlers.http.sendrealm.auth import allow
 from handlers.http.sendrealm.documents import RunDetail, RunItem
 from handlers.http.sendrealm.envelopes import Envelope, Listing, enveloped, listed
 from handlers.http.sendrealm.errors import ERRORS

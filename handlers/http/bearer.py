@@ -1,14 +1,12 @@
-"""Keys as Sendrealm's clients send them: `Authorization: Bearer sk_...`."""
+"""Keys as most vendors' clients send them: `Authorization: Bearer re_...`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from handlers.http.bucket import Allowance
 from handlers.http.services import admit
 from state.api_key import Scope
 
@@ -25,8 +23,3 @@ def allow(scope: Scope) -> Any:
         await admit(request, None if sent is None else sent.credentials, scope)
 
     return Depends(check)
-
-
-def no_headers(_allowance: Allowance) -> Mapping[str, str]:
-    """Return nothing: only a refusal says, by `retry-after`, what is left of an allowance."""
-    return {}

@@ -28,7 +28,8 @@ def main(prefix: str) -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     folder = tempfile.mkdtemp(prefix=prefix)
-    print(folder, flush=True)
+    with contextlib.suppress(BrokenPipeError):  # killed before it read: then listen ends at once
+        os.write(sys.stdout.fileno(), f"{folder}\n".encode())
     end(listen())
     shutil.rmtree(folder, ignore_errors=True)
 

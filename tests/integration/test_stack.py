@@ -18,6 +18,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from deploy.local import guard as guard_program
 from deploy.local.databases import Databases
 from deploy.local.guard import lives
 from deploy.local.jars import fetch_jars
@@ -253,6 +254,20 @@ def test_an_end_while_starting_leaves_nothing(
         program.send_signal(how)
         program.wait(20)
         await_nothing_left(family, temporary, seconds=10)
+
+
+def test_a_guard_whose_program_is_gone_before_it_speaks_leaves_no_folder(temporary: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    subprocess.run(
+        [sys.executable, "-I", "-S", guard_program.__file__, "waitline-"],
+        stdin=subprocess.DEVNULL,
+        stdout=write,
+        env={"TMPDIR": str(temporary)},
+        check=True,
+    )
+    os.close(write)
+    assert list(temporary.iterdir()) == []
 
 
 def test_kill_9_of_a_whole_stack_leaves_nothing_soon_after(temporary: Path) -> None:

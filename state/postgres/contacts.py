@@ -130,13 +130,10 @@ async def resolve(session: Session, identifiers: Collection[Identifier]) -> dict
     return owners
 
 
-async def claim(
-    session: Session, claims: Sequence[Claim], secret: bytes
-) -> dict[Identifier, datetime]:
+async def claim(session: Session, claims: Sequence[Claim]) -> None:
     """Make the new contacts and give them and known ones the identifiers that nobody held.
 
-    Returns those of the identifiers that were erased, and up to which V (rule I5); `secret` keys
-    the hashes that this is known by.
+    Whether they were erased is asked in a later statement: see `note_erased`.
 
     Raises:
         Moved: somebody else was faster with one of the identifiers.
@@ -145,7 +142,15 @@ async def claim(
     links = [
         (one.contact_id, Link(one.identifier, one.created_at, one.linked_by)) for one in claims
     ]
-    return await _link(session, list(fresh.items()), links, secret)
+    await _link(session, list(fresh.items()), links)
+
+
+async def note_erased(
+    session: Session, identifiers: Sequence[Identifier], hashes: Sequence[bytes]
+) -> dict[Identifier, datetime]:
+    """Note with identifiers just linked that they were erased; return up to which V (rule I5)."""
+    noted = await session.rows(NOTE_ERASED, *_columns(identifiers), hashes)
+    return {Identifier(KINDS[kind], value): before for kind, value, before in noted}
 
 
 async def lock(session: Session, contact_ids: Collection[int]) -> list[Contact]:
@@ -189,7 +194,10 @@ async def save_contacts(
     if released:
         await session.run(RELEASE, *_columns(released), list(own))
     made = [(one.contact_id, one.created_at) for one in changes.new_contacts]
-    await _link(session, made, changes.binds, secret)
+    await _link(session, made, changes.binds)
+    if changes.binds:
+        bound = [link.identifier for _, link in changes.binds]
+        await note_erased(session, bound, [keyed_hash(secret, *one) for one in bound])
     if changes.profiles:
         new = {one.contact_id for one in changes.new_contacts}
         assert new.union(own).issuperset(changes.profiles), "a contact was changed without its lock"
@@ -228,11 +236,10 @@ async def _link(
     session: Session,
     made: Sequence[tuple[int, datetime]],
     links: Sequence[tuple[int, Link]],
-    secret: bytes,
-) -> dict[Identifier, datetime]:
-    """Make contacts and links; return which identifiers were erased, and up to when."""
+) -> None:
+    """Make contacts and links."""
     if not (made or links):
-        return {}
+        return
     kinds, values = _columns(link.identifier for _, link in links)
     rest = [
         (contact_id, link.linked_at, link.linked_by, link.erased_before)
@@ -242,11 +249,6 @@ async def _link(
     (row,) = await session.rows(LINK, kinds, values, *columns)
     if row["written"] < len(links):
         raise Moved("an identifier was given to somebody else meanwhile")
-    if not links:
-        return {}
-    hashes = [keyed_hash(secret, *link.identifier) for _, link in links]
-    noted = await session.rows(NOTE_ERASED, kinds, values, hashes)
-    return {Identifier(KINDS[kind], value): before for kind, value, before in noted}
 
 
 def _columns(identifiers: Iterable[Identifier]) -> tuple[list[int], list[str]]:

@@ -64,11 +64,6 @@ async def read_now(session: Session) -> datetime:
     return now
 
 
-async def leave_mark(session: Session, mark: Mark) -> None:
-    """Note that a turn which moves no offsets took place; see `offsets.advance`."""
-    await session.run(MARK, *mark)
-
-
 async def has_landed(session: Session, lane: str, turn: int) -> bool:
     """Tell whether this turn was the lane's last one."""
     landed: int | None = await session.value(LANDED, lane)

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from state.postgres.codec import columns_of
-from state.postgres.marks import MARK, Mark, leave_mark
 from state.postgres.session import MAY_BE_FORGOTTEN, Session
-from state.turn import Fenced, PartitionState, Position
+from state.turn import PartitionState
 
 #: An owner that refreshed nothing for so long counts as gone: it refreshes every 5 s.
 SILENT_AFTER = timedelta(seconds=20)
@@ -56,24 +55,6 @@ from unnest($1::text[], $2::integer[], $3::bigint[], $4::timestamptz[], $5::bool
   as now (topic, partition, epoch, low, is_resumed, next_offset)
 where {MAY_BE_FORGOTTEN} and held.topic = now.topic and held.partition = now.partition
   and held.stream_epoch = $7 and held.epoch = now.epoch
-returning held.topic, held.partition
-"""  # noqa: S608 - of constants
-
-#: The fence, and with it the turn's mark. `from_offset` is where the owner's last turn ended, not
-#: the first record's offset: compaction and aborted transactions leave gaps between the two, a lost
-#: turn would leave one here.
-ADVANCE = f"""
-with marked as ({MARK})
-update partitions as held set
-  next_offset = moved.to_offset,
-  high_offset = greatest(held.high_offset, moved.to_offset - 1),
-  low = greatest(held.low, moved.low),
-  advanced_at = $3, seen_at = $3
-from unnest($4::text[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], $9::timestamptz[])
-  as moved (topic, partition, epoch, from_offset, to_offset, low)
-where held.topic = moved.topic and held.partition = moved.partition and held.stream_epoch = $10
-  and held.epoch = moved.epoch
-  and (held.next_offset is null or held.next_offset = moved.from_offset)
 returning held.topic, held.partition
 """  # noqa: S608 - of constants
 
@@ -150,23 +131,6 @@ async def touch(session: Session, rows: Sequence[Touch], stream_epoch: str) -> s
         return set()
     mine = await session.rows(TOUCH, *columns_of(rows), stream_epoch)
     return {(one.topic, one.partition) for one in rows} - {tuple(one) for one in mine}
-
-
-async def advance(
-    session: Session, positions: Sequence[Position], stream_epoch: str, mark: Mark
-) -> None:
-    """Move the offsets of a turn and leave its mark, the last thing before its commit.
-
-    Raises:
-        Fenced: some of the partitions belong to somebody else, or stand elsewhere.
-    """
-    if not positions:
-        await leave_mark(session, mark)
-        return
-    moved = await session.rows(ADVANCE, *mark, *columns_of(positions), stream_epoch)
-    lost = {(one.topic, one.partition) for one in positions} - {tuple(one) for one in moved}
-    if lost:
-        raise Fenced(frozenset(lost))
 
 
 async def load_watermark(session: Session, stream: Stream) -> list[PartitionState]:

@@ -54,19 +54,14 @@ class Outgoing(NamedTuple):
 
 async def save_outgoing(
     session: Session,
-    receipts: Sequence[Mapping[str, object]],
     quarantined: Sequence[Quarantined],
     emitted: Sequence[Emitted],
     now: datetime,
 ) -> None:
-    """Keep what a turn publishes: receipts by their event's id, dead letters as they came.
+    """Keep what a turn publishes besides its receipts: dead letters as they came.
 
     Emitted events (rule S6) are keyed by their contact, as an event is whose producer is careful.
     """
-    if receipts:
-        keys = [str(one["event_id"]).encode() for one in receipts]
-        values = [json_text(one).encode() for one in receipts]
-        await session.run(ADD, now, "receipts", keys, values, None)
     if quarantined:
         values = [one.rejected.raw for one in quarantined]
         headers = json_text([dead_letter_headers(one) for one in quarantined])
@@ -76,6 +71,12 @@ async def save_outgoing(
         keys = [str(document["contact_id"]).encode() for document in documents]
         values = [json_text(document).encode() for document in documents]
         await session.run(ADD, now, role, keys, values, None)
+
+
+def receipt_columns(receipts: Sequence[Mapping[str, object]]) -> tuple[list[bytes], list[bytes]]:
+    """Return keys and values of the records that tell receipts: keyed by their event's id."""
+    keys = [str(one["event_id"]).encode() for one in receipts]
+    return keys, [json_text(one).encode() for one in receipts]
 
 
 def dead_letter_headers(letter: Quarantined) -> list[tuple[str, str]]:

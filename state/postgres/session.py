@@ -18,6 +18,8 @@ Record = asyncpg.Record
 #: they did in its last moments; it is done again then. No turn has it.
 MAY_BE_FORGOTTEN = "(select set_config('synchronous_commit', 'off', true)) = 'off'"
 
+BEGIN = "begin isolation level read committed"
+
 
 class Session:
     """A connection, for statements of their own or for one transaction.
@@ -30,16 +32,20 @@ class Session:
     def __init__(self, connection: PoolConnectionProxy) -> None:
         self.connection = connection
         self.statements = 0
-        self._transaction = connection.transaction(isolation="read_committed")
         self._has_failed = False
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        """Begin a transaction and roll it back if anything goes wrong inside; `commit` ends it."""
-        with named_failures():
-            await self._transaction.start()
+    async def transaction(self, *first: str) -> AsyncIterator[int]:
+        """Begin a transaction and roll it back if anything goes wrong inside; `commit` ends it.
+
+        `first` are statements without arguments. They are sent along with the BEGIN, in one round
+        trip, and still run one after the other, each with a snapshot of its own. Yields how many
+        rows the last of them found.
+        """
         try:
-            yield
+            with named_failures():
+                tag = await self.connection.execute(";".join((BEGIN, *first)))
+            yield int(tag.rpartition(" ")[2]) if first else 0
             assert not self._has_failed, "a failed statement was overlooked"
         except BaseException:
             await self._rollback()
@@ -48,12 +54,12 @@ class Session:
     async def commit(self) -> None:
         """Commit the transaction; after Unavailable nobody knows whether it landed."""
         with named_failures():
-            await self._transaction.commit()
+            await self.connection.execute("commit")
 
     async def _rollback(self) -> None:
         """Roll back; a connection that cannot is closed, which does the same."""
         try:
-            await self._transaction.rollback()
+            await self.connection.execute("rollback")
         except LOST:
             with suppress(asyncpg.InterfaceError):  # it was lost, and has left the pool already
                 self.connection.terminate()

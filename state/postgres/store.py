@@ -13,6 +13,7 @@ import asyncpg
 
 from state.effect import Claimed
 from state.postgres import erasing, housekeeping, offsets, outbox, outgoing
+from state.postgres.catalogue import holding, read_revision
 from state.postgres.contacts import new_numbers
 from state.postgres.due import load_due, next_due_in
 from state.postgres.erasing import Leftover
@@ -65,6 +66,7 @@ class PostgresStore:
         self._numbers: list[int] = []
         self._turns: dict[str, int] = {}
         self._busy: set[str] = set()
+        self._revision = 0
         self._keyring = Keyring()
 
     @classmethod
@@ -109,6 +111,7 @@ class PostgresStore:
     async def transaction(self, lane: str) -> AsyncIterator[PostgresTransaction]:
         """Open a turn of a lane; leaving the context commits it, an exception rolls it back.
 
+        It holds the catalogue as it is from the start (rule E7).
         A lane's turns follow each other; only so can its mark tell which one landed.
 
         Raises:
@@ -121,10 +124,14 @@ class PostgresStore:
         try:
             turn = await self._next_turn(lane)
             async with self._connected() as session:
-                async with session.transaction():
-                    yield PostgresTransaction(
+                known = self._revision
+                async with session.transaction(*holding(known)) as found:
+                    transaction = PostgresTransaction(
                         session, self._lane(lane), turn, self._stream, self._keyring
                     )
+                    transaction.revision = known if found else await read_revision(session)
+                    self._revision = transaction.revision
+                    yield transaction
                 await _commit(session, turn)
         finally:
             self._busy.discard(lane)
@@ -303,7 +310,9 @@ class PostgresStore:
         if lane not in self._turns:
             async with self._connected() as session:
                 self._turns[lane] = await open_lane(session, self._lane(lane))
-                await self._keyring.secret(session)  # so that all turns take as many statements
+                # So that all turns take as many statements.
+                await self._keyring.secret(session)
+                self._revision = await read_revision(session)
         self._turns[lane] += 1
         return self._turns[lane]
 

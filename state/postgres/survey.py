@@ -49,7 +49,13 @@ select ({NOW}) as now,
     left join partitions as held on held.topic = asked.topic
       and held.partition = asked.partition and held.stream_epoch = $5
     order by place
-  ) as applied
+  ) as applied,
+  exists (
+    select from unnest($6::bytea[]) as claimed (hash)
+    cross join lateral (
+      select from erased_identifiers where hash = claimed.hash offset 0
+    ) as found
+  ) as has_erased
 """  # noqa: S608 - of constants
 
 
@@ -65,6 +71,7 @@ class Survey(NamedTuple):
     has_enrolments: bool
     has_seen: bool
     applied: dict[tuple[str, int], int]
+    has_erased: bool
 
 
 async def survey(
@@ -73,10 +80,14 @@ async def survey(
     event_keys: Sequence[UUID],
     partitions: Sequence[tuple[str, int]],
     stream_epoch: str,
+    claimed: Sequence[bytes],
 ) -> Survey:
-    """Ask, in a statement after the locks, what a decision about these contacts will need."""
+    """Ask, in a statement after the locks, what a decision about these contacts will need.
+
+    `claimed` are the hashes of the identifiers that this turn has claimed (rule I5).
+    """
     topics, numbers = columns_of(partitions) if partitions else ([], [])
-    asked = contact_ids, list(event_keys), topics, numbers, stream_epoch
+    asked = contact_ids, list(event_keys), topics, numbers, stream_epoch, claimed
     (row,) = await session.rows(SURVEY, *asked)
     applied = zip(partitions, row["applied"], strict=True)
     return Survey(**row)._replace(applied={key: offset for key, offset in applied if offset >= 0})

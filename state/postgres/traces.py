@@ -1,4 +1,4 @@
-"""What is kept of events besides themselves: duplicates, notes on identity, counts of names."""
+"""What is kept of events besides themselves: duplicates, and notes on identity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 
 from state.postgres.codec import columns_of
 from state.postgres.session import Session
-from state.turn import Duplicate, IdentityNote, NameSeen
+from state.turn import Duplicate, IdentityNote
 
 ADD_DUPLICATES = """
 insert into duplicates (event_key, topic, partition, "offset", stream_epoch, event_id, recorded_at,
@@ -28,17 +28,6 @@ select note.*, $8, $9
 from unnest($1::bigint[], $2::text[], $3::text[], $4::integer[], $5::bigint[], $6::text[],
   $7::text[]) as note
 on conflict do nothing
-"""
-
-COUNT_NAMES = """
-insert into name_counts as known (name, topic, partition, count, first_at, last_at, last_offset)
-select * from unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::timestamptz[],
-  $6::timestamptz[], $7::bigint[])
-on conflict (name, topic, partition) do update set
-  count = known.count + excluded.count,
-  first_at = least(known.first_at, excluded.first_at),
-  last_at = greatest(known.last_at, excluded.last_at),
-  last_offset = greatest(known.last_offset, excluded.last_offset)
 """
 
 
@@ -65,9 +54,3 @@ async def save_notes(
         (one.contact_id, one.event_id, *one.coordinates, one.verdict, one.reason) for one in notes
     ]
     await session.run(ADD_NOTES, *columns_of(rows), stream_epoch, now)
-
-
-async def count_names(session: Session, names: Sequence[NameSeen]) -> None:
-    """Add to the counts of the names seen, whether they are of interest or not (rule E7)."""
-    if names:
-        await session.run(COUNT_NAMES, *columns_of(names))

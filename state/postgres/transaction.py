@@ -15,17 +15,18 @@ from state.contact import Contact
 from state.event import Identifier
 from state.postgres.audiences import load_audiences, save_choices, save_memberships
 from state.postgres.audit import save_audited
-from state.postgres.catalogue import load_definitions, read_revision
+from state.postgres.catalogue import load_definitions
 from state.postgres.closed_waits import load_closed_waits, save_closed_waits
-from state.postgres.contacts import claim, load_links, lock, resolve, save_contacts
+from state.postgres.closing import close_turn
+from state.postgres.contacts import claim, load_links, lock, note_erased, resolve, save_contacts
 from state.postgres.enrolments import load_enrolments, save_enrolments
 from state.postgres.erasing import save_erasures
 from state.postgres.events import load_seen, look_back, save_events
 from state.postgres.finished import load_finished
-from state.postgres.hashing import Keyring
+from state.postgres.hashing import Keyring, keyed_hash
 from state.postgres.marks import Mark
 from state.postgres.merges import load_absorbed, load_survivors, save_merges
-from state.postgres.offsets import Stream, advance, load_watermark
+from state.postgres.offsets import Stream, load_watermark
 from state.postgres.outbox import (
     make_room,
     save_effects,
@@ -39,7 +40,7 @@ from state.postgres.runs import load_runs, save_runs
 from state.postgres.session import Session
 from state.postgres.suppressions import save_suppressions
 from state.postgres.survey import Survey, survey
-from state.postgres.traces import count_names, save_duplicates, save_notes
+from state.postgres.traces import save_duplicates, save_notes
 from state.postgres.unmerging import load_records, save_unmerges
 from state.turn import (
     Changes,
@@ -65,19 +66,20 @@ class PostgresTransaction:
     """The store's side of a turn. `turn` names it among the turns of its lane.
 
     One lock order for all: the catalogue (shared), identifiers claimed (sorted), contacts (sorted),
-    what belongs to them, the lane's mark, offsets.
+    what belongs to them, offsets with the lane's mark. `revision` is the catalogue's.
     """
 
     def __init__(
         self, session: Session, lane: str, turn: int, stream: Stream, keyring: Keyring
     ) -> None:
         self.turn = turn
+        self.revision = 0
         self._session = session
         self._lane = lane
         self._stream = stream
         self._keyring = keyring
         self._own: set[int] = set()
-        self._erased: dict[Identifier, datetime] = {}
+        self._claimed: dict[Identifier, bytes] = {}
 
     @property
     def statements(self) -> int:
@@ -86,7 +88,7 @@ class PostgresTransaction:
 
     async def catalogue_revision(self) -> int:
         """Return the catalogue's revision, which stays as it is until the turn ends (rule E7)."""
-        return await read_revision(self._session)
+        return self.revision
 
     async def definitions(self) -> tuple[list[StoredVersion], dict[str, datetime]]:
         """Return the versions that are not retired, and since when each name is of interest."""
@@ -111,7 +113,8 @@ class PostgresTransaction:
             Moved: somebody was quicker.
         """
         secret = await self._keyring.secret(self._session)
-        self._erased = await claim(self._session, claims, secret)
+        await claim(self._session, claims)
+        self._claimed = {one.identifier: keyed_hash(secret, *one.identifier) for one in claims}
         self._own.update(one.contact_id for one in claims if one.is_first_sight)
 
     async def lock(self, request: LockRequest) -> Snapshot:
@@ -126,8 +129,12 @@ class PostgresTransaction:
         session, ids = self._session, sorted(set(request.contact_ids))
         locked = await lock(session, ids) if ids else []
         self._own.update(ids)
-        found = await survey(
-            session, ids, request.event_keys, request.partitions, self._stream.epoch
+        asked = request.event_keys, request.partitions, self._stream.epoch
+        claimed = list(self._claimed.values())
+        found = await survey(session, ids, *asked, claimed)
+        # Before the links are read, which tell it of known contacts.
+        erased = (
+            await note_erased(session, list(self._claimed), claimed) if found.has_erased else {}
         )
         absorbed = await load_absorbed(session, ids) if found.has_absorbed else {}
         contacts = await self._with_links(locked, absorbed)
@@ -139,7 +146,7 @@ class PostgresTransaction:
             seen=await load_seen(session, request.event_keys) if found.has_seen else {},
             applied=found.applied,
             **await self._history(ids, absorbed, found),
-            erased=self._erased,
+            erased=erased,
             undoing=await load_records(session, request.undoing) if request.undoing else {},
             partitions=(
                 await load_watermark(session, self._stream) if request.reads_watermark else ()
@@ -194,8 +201,6 @@ class PostgresTransaction:
     async def save(self, changes: Changes) -> None:
         """Write everything a turn decided: all of it, its mark and its offsets, or nothing (E3).
 
-        The offsets come last, so that the rows which other workers may want are held shortest.
-
         Raises:
             Fenced: partitions have another owner by now. Moved: begin the turn again.
         """
@@ -217,10 +222,9 @@ class PostgresTransaction:
         await save_message_events(session, changes.message_events)
         await save_duplicates(session, changes.duplicates, epoch, now)
         await save_notes(session, changes.identity_notes, epoch, now)
-        await count_names(session, changes.names)
         await save_suppressions(session, self._keyring, changes.suppressions, now)
         await save_audited(session, changes.audited, now)
         letters = await save_quarantined(session, changes.quarantined, epoch, now)
-        await save_outgoing(session, changes.receipts, letters, changes.emitted, now)
+        await save_outgoing(session, letters, changes.emitted, now)
         await save_erasures(session, changes.erasures, secret, now)
-        await advance(session, changes.positions, epoch, Mark(self._lane, self.turn, now))
+        await close_turn(session, changes, epoch, Mark(self._lane, self.turn, now))

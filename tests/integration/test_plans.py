@@ -10,6 +10,7 @@ import pytest
 from state.postgres import (
     audiences,
     closed_waits,
+    closing,
     contacts,
     due,
     enrolments,
@@ -22,7 +23,6 @@ from state.postgres import (
     runs,
     suppressions,
     survey,
-    traces,
 )
 from tests.stored import connected
 
@@ -46,7 +46,11 @@ HOT: dict[str, tuple[str, str, str]] = {
         f"array[2, 2], array['p7', 'p99'], {CONTACTS}",
         "identifiers_pkey",
     ),
-    "survey": (survey.SURVEY, f"{CONTACTS}, {ID}, array['t'], array[7], '1'", "closed_waits_pkey"),
+    "survey": (
+        survey.SURVEY,
+        f"{CONTACTS}, {ID}, array['t'], array[7], '1', array[{HASH}]",
+        "closed_waits_pkey",
+    ),
     "absorbed": (merges.ABSORBED, CONTACTS, "contacts_merged_into"),
     "survivors": (merges.SURVIVORS, CONTACTS, "contacts_pkey"),
     "runs by contact": (runs.RUNS_OF_CONTACTS, CONTACTS, "runs_active_contact_id"),
@@ -106,9 +110,12 @@ HOT: dict[str, tuple[str, str, str]] = {
     "outgoing": (outgoing.TAKE, "'receipts', 100, '1 minute'", "kafka_outbox_topic"),
     "outgoing done": (outgoing.DONE, f"'receipts', {CONTACTS}", "kafka_outbox_topic"),
     "fence": (
-        offsets.ADVANCE,
-        "'w/l', 1, '2026-11-22', array['t', 't'], array[7, 99], array[0, 0], array[0, 0], "
-        "array[1, 1], array[null, null]::timestamptz[], '1'",
+        closing.CLOSE,
+        "'w/l', 1, '2026-11-22', array['n'], array['t'], array[0], array[1], "
+        "array['2026-11-22']::timestamptz[], array['2026-11-22']::timestamptz[], array[7], "
+        "array['k']::bytea[], array['v']::bytea[], "
+        "array['t', 't'], array[7, 99], array[0, 0], array[0, 0], array[1, 1], "
+        "array[null, null]::timestamptz[], '1'",
         "partitions_pkey",
     ),
     "touch": (
@@ -116,12 +123,6 @@ HOT: dict[str, tuple[str, str, str]] = {
         "array['t', 't'], array[7, 99], array[0, 0], array[null, null]::timestamptz[], "
         "array[true, true], array[null, null]::bigint[], '1'",
         "partitions_pkey",
-    ),
-    "names": (
-        traces.COUNT_NAMES,
-        "array['n'], array['t'], array[0], array[1], array['2026-11-22']::timestamptz[], "
-        "array['2026-11-22']::timestamptz[], array[7]",
-        "",
     ),
 }
 

@@ -24,7 +24,7 @@ from tests.stored import (
     until_blocked,
 )
 
-COMMIT = b"COMMIT;"
+COMMIT = b"commit\0"
 NAME = NameSeen("order.completed", "t", 0, 1, AT, AT, 1)
 
 
@@ -148,10 +148,10 @@ async def test_a_connection_cut_in_the_middle_of_a_turn_wrote_nothing_and_heals(
 
     async def turn() -> None:
         async with wired.transaction("events") as transaction:
-            await transaction.catalogue_revision()
+            await transaction.definitions()
             wire.cut()
             await transaction.look_back([])
-            await transaction.catalogue_revision()
+            await transaction.definitions()
 
     with pytest.raises(Unavailable):
         await turn()
@@ -232,7 +232,7 @@ async def test_closing_is_bounded(database: str, monkeypatch: pytest.MonkeyPatch
         async with store.transaction("events") as transaction:
             async with asyncio.timeout(5):
                 await store.close()
-            await transaction.catalogue_revision()
+            await transaction.definitions()
 
     with pytest.raises(Unavailable):
         await turn()

@@ -41,7 +41,7 @@ WAL_BYTES: dict[Load, int] = {PLAIN: 5_725, RICH: 6_200}
 WAL_MARGIN = 1.02
 
 #: How many statements a turn of triggers and one of answers may take, begin and commit apart.
-TRIGGERS, ANSWERS = 11, 13
+TRIGGERS, ANSWERS = 6, 9
 
 WRITTEN = """
 select coalesce(pg_partition_root(relid), relid)::regclass::text as name,

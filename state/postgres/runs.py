@@ -35,8 +35,17 @@ ACTIVE_COLUMNS = (
     "looks_back_to",
 )  # fmt: skip
 
+#: By ctid, because a join might be planned as a walk over the table (trap 1). Not by two arrays:
+#: the second would be searched from its start for every row.
 LEAVE = """
-delete from runs_active where run_id = any($1::uuid[]) and contact_id = any($2::bigint[])
+delete from runs_active where ctid = any(array(
+  select held.ctid from unnest($1::uuid[], $2::bigint[]) as leaving (run_id, contact_id)
+  cross join lateral (
+    select ctid from runs_active
+    where run_id = leaving.run_id and contact_id = leaving.contact_id
+    offset 0
+  ) as held
+))
 """
 
 DONE_OF_CONTACTS = "select * from runs_done where contact_id = any($1::bigint[])"

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 from rich.console import Console
+from rich.panel import Panel
 
+from deploy.local.beside import beside
+from deploy.local.keeping import keep, say_what_to_try
+from deploy.local.process import ProcessFailedError, free_port
 from deploy.local.stack import LocalStack
-from deploy.local.story import (
-    StoryError,
-    Teller,
-    send_ben,
-    tell_ann,
-    tell_ben,
-    tell_cleo,
-    tell_the_end,
-)
+from deploy.local.story import send_ben, tell_ann, tell_ben, tell_cleo
+from deploy.local.telling import StoryError, Teller
+from deploy.local.web import Web
+from deploy.local.web_story import make_key, tell_dora
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "deploy" / "examples" / "receipt-and-follow-up.yaml"
-
-#: How long a worker may take to drain at the end, in seconds.
-DRAIN_SECONDS = 20
 
 
 def main() -> int:
@@ -43,8 +36,8 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("\nstopped; nothing is left running")
         return 130
-    except StoryError as error:
-        console.print(f"[red]{error}[/red]")
+    except (StoryError, ProcessFailedError) as error:
+        console.print(str(error), style="red", markup=False)
         return 1
     return 0
 
@@ -52,9 +45,10 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./deploy/demo",
-        description="Starts a real Kafka and Postgres in a temporary folder, runs a worker, and "
-        "tells three stories. KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL, where set, are used "
-        "instead of starting servers. `--install` installs missing tools (root on Debian).",
+        description="Starts a real Kafka and Postgres in a temporary folder, runs a worker and "
+        "an HTTP server, and tells four stories. KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL, where "
+        "set, are used instead of starting servers. `--install` installs missing tools (root on "
+        "Debian).",
     )
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default: 1)")
@@ -68,28 +62,38 @@ def _demonstrate(
     # Only now: the commands read the environment.
     from stream.cli import invoke
 
-    teller = Teller(console, invoke)
+    teller, port = Teller(console, invoke), free_port()
     teller.chapter("Setting up")
     teller.run("migrate")
     teller.run("topics", "create", "--partitions", "4")
-    with _worker(stack.folder, options.workers):
+    with (
+        beside(stack, "run", "--workers", str(options.workers)) as worker,
+        beside(stack, "serve", "--port", str(port)) as server,
+    ):
         teller.run("automations", "apply", str(EXAMPLE.relative_to(ROOT)))
         teller.hear("automations", "apply", str(_impatient(stack.folder)))
         send_ben(teller)
         tell_ann(teller)
         tell_ben(teller)
         tell_cleo(teller)
-        sent = len(list(Path(os.environ["WAITLINE_OUTBOX_DIR"]).iterdir()))
-        tell_the_end(console, time.monotonic() - started, sent)
+        server.require_alive()
+        key, url = make_key(teller), f"http://127.0.0.1:{port}"
+        console.print(f"HTTP answers at {url}", soft_wrap=True, highlight=False)
+        tell_dora(teller, Web(teller, url, key))
+        _tell_the_end(console, time.monotonic() - started)
         if options.keep:
-            _keep(console)
+            say_what_to_try(console, ROOT / ".venv" / "bin", url, key)
+            keep((worker, server))
 
 
 def _set_environment(stack: LocalStack) -> None:
     """Point the commands, and the worker that inherits it, at the servers."""
     os.environ["KAFKA_BOOTSTRAP_SERVERS"] = stack.bootstrap_servers
     os.environ["DATABASE_URL"] = stack.database_url
-    os.environ.setdefault("WAITLINE_OUTBOX_DIR", str(stack.folder / "outbox"))
+    outbox = Path(os.environ.get("WAITLINE_OUTBOX_DIR") or stack.folder / "outbox")
+    os.environ["WAITLINE_OUTBOX_DIR"] = str(outbox.resolve())  # the worker works elsewhere
+    # It is asked at the port that this program has found, and of this machine.
+    os.environ["WAITLINE_HTTP_HOST"] = "127.0.0.1"
     # Nobody shall wait half a minute for Ben: locally there is no lag to be patient with.
     os.environ.setdefault("WAITLINE_TIMEOUT_GRACE", "0")
 
@@ -106,44 +110,18 @@ def _impatient(folder: Path) -> Path:
     return path
 
 
-@contextmanager
-def _worker(folder: Path, workers: int) -> Iterator[None]:
-    """Run `waitline run` beside the stories; its log is shown if it dies."""
-    log = folder / "worker.log"
-    command: Sequence[str] = [
-        *(sys.executable, "-m", "stream", "run", "--workers", str(workers)),
-    ]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
-        try:
-            yield
-            if process.poll() is not None:
-                raise StoryError(f"the worker ended: {log.read_text()[-2000:]}")
-        finally:
-            process.terminate()
-            try:
-                process.wait(DRAIN_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _keep(console: Console) -> None:
-    console.print("\nEverything stays until Ctrl-C. In another terminal:\n")
-    for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "WAITLINE_OUTBOX_DIR"):
-        console.print(f"  export {name}={os.environ[name]}", soft_wrap=True, highlight=False)
-    console.print(f"  export PATH={ROOT}/.venv/bin:$PATH", soft_wrap=True, highlight=False)
-    for line in (
-        'publish order.completed --email dan@example.com --payload \'{"order_id": "o-4"}\'',
-        "runs list",
-        "waits",
-        "explain ann-open",
-        "events names",
-        "lag",
-    ):
-        console.print(f"  waitline {line}", soft_wrap=True, highlight=False)
-    while True:
-        time.sleep(3600)
+def _tell_the_end(console: Console, seconds: float) -> None:
+    """Say what was seen."""
+    sent = len(list(Path(os.environ["WAITLINE_OUTBOX_DIR"]).iterdir()))
+    console.print()
+    console.print(
+        Panel(
+            f"Four people, four runs, {sent} messages, each written once.\n"
+            f"All of it on a real Kafka and a real Postgres, in {seconds:.0f} s.",
+            title="Done",
+            expand=False,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -42,6 +42,11 @@ class LocalStack:
         self._cleanup = ExitStack()
 
     @property
+    def guard(self) -> Guard:
+        """What ends processes when the stack goes, and whatever becomes of this program."""
+        return self._guard
+
+    @property
     def folder(self) -> Path:
         """A temporary folder that goes when the stack goes."""
         return self._guard.folder

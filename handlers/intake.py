@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from msgspec import Struct, field
 
@@ -58,18 +59,23 @@ def _sort(intake: Intake, record: Decoded, catalogue: Catalogue) -> None:
 
 def names_seen(records: Iterable[Read], snapshot: Snapshot) -> list[NameSeen]:
     """Count the names of events, of interest or not, that were not counted before (E7, E4)."""
-    names: defaultdict[tuple[str, str, int], list[Event | Mention]] = defaultdict(list)
+    names: defaultdict[tuple[str, str, int], list[tuple[datetime, int]]] = defaultdict(list)
+    applied = snapshot.applied
     for record in records:
-        if isinstance(record, Event | Mention) and not snapshot.was_applied(record.coordinates):
-            topic, partition, _ = record.coordinates
-            names[record.name, topic, partition].append(record)
-    return [_name_seen(place, events) for place, events in names.items()]
+        if isinstance(record, Mention):
+            topic, partition, offset = record.topic, record.partition, record.offset
+        elif isinstance(record, Event):
+            topic, partition, offset = record.coordinates
+        else:
+            continue
+        if offset > applied.get((topic, partition), -1):
+            names[record.name, topic, partition].append((record.recorded_at, offset))
+    return [_name_seen(place, seen) for place, seen in names.items()]
 
 
-def _name_seen(place: tuple[str, str, int], events: Sequence[Event | Mention]) -> NameSeen:
-    instants = [event.recorded_at for event in events]
-    last_offset = max([event.coordinates.offset for event in events])
-    return NameSeen(*place, len(events), min(instants), max(instants), last_offset)
+def _name_seen(place: tuple[str, str, int], seen: Sequence[tuple[datetime, int]]) -> NameSeen:
+    last_offset = max([offset for _, offset in seen])
+    return NameSeen(*place, len(seen), min(seen)[0], max(seen)[0], last_offset)
 
 
 def is_applied(event: Event, catalogue: Catalogue) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
@@ -136,17 +136,30 @@ class Tombstone(Struct, frozen=True):
 Decoded = Event | Rejected | Tombstone
 
 
-class Mention(Struct, frozen=True):
+class Mention(Struct, frozen=True, gc=False):
     """An event of which nothing but its name counted for who read it (rule E7).
 
     It is sound and names one person. Whether its name is of interest is known for sure only in the
-    turn that applies it; there `whole` decodes the rest of it.
+    turn that applies it; there `whole` decodes the rest of it. A backlog has a million of these: so
+    all that it takes to count them is here as it came, and the garbage collector passes them over.
     """
 
     name: str
-    coordinates: Coordinates
+    topic: str
+    partition: int
+    offset: int
     recorded_at: datetime
-    whole: Callable[[], Decoded]
+    record: Any
+    decode: Callable[[Any], Decoded]
+
+    @property
+    def coordinates(self) -> Coordinates:
+        """Where it stands."""
+        return Coordinates(self.topic, self.partition, self.offset)
+
+    def whole(self) -> Decoded:
+        """Decode all of it."""
+        return self.decode(self.record)
 
 
 #: What a reader makes of a record.

@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.structs import ConsumerRecord
 
 from state.event import Coordinates, Decoded, Event, Rejected
 from state.reading import Log
 from stream.consuming import unpacking
 from stream.consuming.batches import Partition
+from stream.consuming.unpacking import Record
 from stream.decoding.decode import Sources, decode
 from stream.topics import partition_counts
 
@@ -30,8 +30,6 @@ READ_SECONDS = 30.0
 
 #: An id of these characters stands in a record as it is, whatever wrote its JSON.
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._~:@!*'()-]+")
-
-Record = ConsumerRecord[bytes, bytes]
 
 
 class Peek:
@@ -97,7 +95,8 @@ class Peek:
         async with asyncio.timeout(READ_SECONDS):
             while await self._consumer.position(named) < end:
                 taken = await self._consumer.getmany(named, timeout_ms=500)
-                for record in taken.get(named, ()):
+                records: Any = taken.get(named, ())  # `unpacking` made them
+                for record in records:
                     if record.offset >= end:
                         return
                     yield record

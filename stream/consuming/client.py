@@ -27,14 +27,11 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
-from aiokafka.structs import ConsumerRecord
 from typing_extensions import override
 
 from stream.consuming import unpacking
 from stream.consuming.batches import Partition
-
-#: A record as it came: bytes, never deserialised here.
-Record = ConsumerRecord[bytes, bytes]
+from stream.consuming.unpacking import Record
 
 #: What anything that is asked of Kafka may fail with, for now.
 KAFKA_FAILURES = (KafkaError, OSError, TimeoutError)
@@ -166,7 +163,7 @@ class KafkaClient:
         assert partitions, "no partitions would mean all of them, those not taken too"
         assert len(partitions) == 1 or records_max == 1
         try:
-            return await self._consumer.getmany(
+            found: Any = await self._consumer.getmany(
                 *_named(partitions), timeout_ms=wait_ms, max_records=records_max
             )
         except OffsetOutOfRangeError as error:
@@ -176,6 +173,8 @@ class KafkaClient:
         except Exception as error:
             # It must not end the process: whoever reads the partition next would meet it, too.
             raise ReadError(type(error).__name__) from error
+        records: Mapping[TopicPartition, Sequence[Record]] = found  # `unpacking` made them
+        return records
 
     async def position(self, partition: Partition) -> int:
         """Return where the next read of a sought partition begins, beyond control records too."""

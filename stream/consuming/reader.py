@@ -9,9 +9,10 @@ import structlog
 
 from stream.consuming.assignment import Assignment
 from stream.consuming.batches import Partition
-from stream.consuming.client import KAFKA_FAILURES, KafkaClient, OutOfRange, Record
+from stream.consuming.client import KAFKA_FAILURES, KafkaClient, OutOfRange
 from stream.consuming.takeover import Contradiction
 from stream.consuming.terms import Terms
+from stream.consuming.unpacking import Record
 
 log = structlog.get_logger()
 
@@ -99,8 +100,8 @@ class Reader:
 
 def _size(records: Sequence[Record]) -> int:
     """Return about how many bytes records keep in memory."""
-    keys = sum([size for each in records if (size := each.serialized_key_size) > 0])
-    values = sum([size for each in records if (size := each.serialized_value_size) > 0])
+    keys = sum([len(key) for each in records if (key := each.key)])
+    values = sum([len(value) for each in records if (value := each.value)])
     headers = [each.headers for each in records if each.headers]
     return (
         keys + values + sum(len(name) + len(text or b"") for some in headers for name, text in some)

@@ -12,7 +12,7 @@ from state.postgres.offsets import Held, Touch
 from state.turn import Moved, Unavailable
 from stream.clock import Clock
 from stream.consuming.batches import Batch, BatchResult, Partition
-from stream.consuming.client import Record
+from stream.consuming.unpacking import Record
 from stream.telemetry import Counters
 
 #: What the store may fail with, for now.

@@ -9,9 +9,9 @@ is not plain at first sight is decoded in full.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
@@ -20,7 +20,7 @@ from state.automation import Catalogue
 from state.event import KINDS, Mention, Read
 from state.identifier import IDENTIFIER_MAX, normalise
 from state.instant import parse_instant
-from stream.decoding.decode import RawRecord, Sources, coordinates_of, decode, recorded_at_of
+from stream.decoding.decode import RawRecord, Sources, decode, recorded_at_of
 from stream.decoding.document import DEPTH_MAX, quoted
 from stream.decoding.envelope import NAMES, is_id, is_name
 
@@ -35,8 +35,10 @@ _NAMED = re.compile(rb'"event"\s*:\s*"([^"\\]*)"')
 
 _QUOTED = quoted(NAMES)
 _KINDS = frozenset(KINDS)
-#: Which fields are looked at more closely: of one of a person's names, and seldom of others.
-_CLOSELY = _KINDS | {"occurred_at", "hops", "caused_by"}
+#: What has more to say than is looked at here.
+_NOT_PLAIN = frozenset({"hops", "caused_by"})
+#: Keys whose values are looked at, each of which is flat but the payload; others may hold anything.
+_KNOWN = _KINDS | {"id", "event", "occurred_at", "payload"}
 #: What cannot hold a number that is too large for a float.
 _FINITE = frozenset({str, int, bool, type(None)})
 
@@ -48,26 +50,31 @@ class Skimmer:
         self._sources = sources
         self._catalogue = catalogue
         self._names = _Names(catalogue())
+        self._whole = partial(decode, sources=sources)
 
     def read(self, records: Sequence[RawRecord]) -> list[Read]:
         """Return what records of one partition mean; whatever their bytes, never raise."""
-        if records and records[0].topic in self._sources.contact_topics:
-            return [decode(record, self._sources) for record in records]
+        sources = self._sources
+        if records and records[0].topic in sources.contact_topics:
+            return [decode(record, sources) for record in records]
         catalogue = self._catalogue()
         if catalogue is not self._names.catalogue or len(self._names) > NAMES_MAX:
             self._names = _Names(catalogue)
-        return [self._read(record) for record in records]
-
-    def _read(self, record: RawRecord) -> Read:
-        value = record.value
-        if type(value) is bytes and not record.headers:
-            found = _NAMED.search(value)
-            name = None if found is None else self._names[found[1]]
-            if name is not None and _is_sound(record.key, value, name):
-                at = recorded_at_of(record.timestamp)
-                whole = partial(decode, record, self._sources)
-                return Mention(name, coordinates_of(record), at, whole)
-        return decode(record, self._sources)
+        names, whole = self._names, self._whole
+        return [
+            decode(record, sources)
+            if (name := _only_counted(record, names)) is None
+            else Mention(
+                name,
+                record.topic,
+                record.partition,
+                record.offset,
+                recorded_at_of(record.timestamp),
+                record,
+                whole,
+            )
+            for record in records
+        ]
 
 
 class _Names(dict[bytes, str | None]):
@@ -83,45 +90,77 @@ class _Names(dict[bytes, str | None]):
         return self.setdefault(raw, name if is_counted else None)
 
 
-def _is_sound(key: bytes | None, value: bytes, name: str) -> bool:
-    """Tell whether full decoding would surely find an event of this name and of one person."""
-    if len(value) + len(key or b"") > SIZE_MAX or b"\\u00" in value:
-        return False
-    if value.count(b"{") + value.count(b"[") > DEPTH_MAX:
-        return False
+class _Shape(NamedTuple):
+    """What the keys of a document tell before its values are looked at.
+
+    `kind` is the one of a person's names that it has; None: it is not for us to judge.
+    """
+
+    kind: str | None
+    is_timed: bool
+    is_known: bool
+    read: Sequence[bytes]
+
+
+def _only_counted(record: RawRecord, names: _Names) -> str | None:
+    """Return the name of a sound event that is only counted; None: it is to be decoded in full."""
+    value = record.value
+    if type(value) is not bytes or record.headers:
+        return None
+    found = _NAMED.search(value)
+    name = None if found is None else names[found[1]]
+    if name is None or len(value) + len(record.key or b"") > SIZE_MAX:
+        return None
+    if b"\\" in value and b"\\u00" in value:  # one byte is found much sooner than four
+        return None
     try:
         document = from_json(value, allow_inf_nan=False)
-        return document["event"] == name and _is_plain(document) and _says_once(document, value)
+        return name if document["event"] == name and _is_sound(document, value) else None
     except Exception:  # noqa: BLE001 - full decoding knows what is wrong, and says it
-        return False
+        return None
 
 
-def _is_plain(document: dict[str, Any]) -> bool:
-    """Tell whether every field that is read is what it should be; may raise where one is not."""
-    close = _CLOSELY.intersection(document)
-    if "occurred_at" in close:
-        close -= {"occurred_at"}
-        parse_instant(document["occurred_at"])
-    (kind,) = close
-    person = document[kind]
-    if kind not in _KINDS or type(person) is not str or len(person) > IDENTIFIER_MAX:
+def _is_sound(document: dict[str, Any], value: bytes) -> bool:
+    """Tell whether full decoding would surely find an event of one person here.
+
+    May raise where a field is not what it should be.
+    """
+    shape = _shape(tuple(document))
+    if shape.kind is None:
         return False
-    normalise(kind, person)
-    event_id, payload = document.get("id"), document.get("payload")
+    person, event_id = document[shape.kind], document.get("id")
+    if type(person) is not str or len(person) > IDENTIFIER_MAX:
+        return False
+    normalise(shape.kind, person)
     if event_id is not None and not is_id(event_id):
         return False
-    if type(payload) is not dict:
-        return payload is None
-    return _FINITE.issuperset(map(type, payload.values())) or b"Infinity" not in to_json(payload)
+    if shape.is_timed:
+        parse_instant(document["occurred_at"])
+    payload, keys = document.get("payload"), len(document)
+    is_flat = shape.is_known
+    if type(payload) is dict:
+        keys += len(payload)
+        if not _FINITE.issuperset(map(type, payload.values())):
+            is_flat = False
+            if b"Infinity" in to_json(payload):
+                return False
+    elif payload is not None:
+        return False
+    if not is_flat and value.count(b"{") + value.count(b"[") > DEPTH_MAX:
+        return False
+    # Each key has a colon, in the text too: where there are no more of them than keys, none
+    # stands twice. Else those that are read are looked for.
+    return value.count(b":") == keys or all(value.count(name) < 2 for name in shape.read)
 
 
-def _says_once(document: Mapping[str, object], value: bytes) -> bool:
-    """Tell whether surely none of the fields that are read stands twice in the text.
-
-    Each key has a colon, in the text too: where there are no more of them than keys, none repeats.
-    """
-    payload = document.get("payload")
-    keys = len(document) + (len(payload) if type(payload) is dict else 0)
-    if value.count(b":") == keys:
-        return True
-    return not any(value.count(_QUOTED[name]) > 1 for name in document if name in _QUOTED)
+@lru_cache(maxsize=64)  # few producers, each with its way of writing; keys are as long as they like
+def _shape(keys: tuple[str, ...]) -> _Shape:
+    """Return what a document of these keys can be."""
+    people = _KINDS.intersection(keys)
+    is_plain = len(people) == 1 and _NOT_PLAIN.isdisjoint(keys)
+    return _Shape(
+        kind=min(people) if is_plain else None,
+        is_timed="occurred_at" in keys,
+        is_known=_KNOWN.issuperset(keys),
+        read=tuple(_QUOTED[name] for name in keys if name in _QUOTED),
+    )

@@ -9,14 +9,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from aiokafka.errors import CorruptRecordException
-from aiokafka.structs import ConsumerRecord
 
 from state.event import Coordinates, Tombstone
 from stream.clock import SystemClock
 from stream.consuming.assignment import Assignment
 from stream.consuming.batches import Backlog, Holding, Partition
-from stream.consuming.client import OutOfRange, Record
+from stream.consuming.client import OutOfRange
 from stream.consuming.reader import CHUNK_RECORDS, Reader
+from stream.consuming.unpacking import Record
 from stream.consuming.watermark import Watermark
 from tests.waiting import until
 
@@ -79,7 +79,7 @@ class World:
 
 def record(partition: Partition, offset: int) -> Record:
     topic, number = partition
-    return ConsumerRecord(topic, number, offset, 0, 0, None, b"12", None, -1, 2, [("h", b"1")])
+    return Record(topic, number, offset, 0, None, b"12", (("h", b"1"),))
 
 
 def decode(record: Record) -> Tombstone:

@@ -85,6 +85,12 @@ DOUBTFUL = {
     "a NUL": Record(value=rb'{"event":"noise","email":"a\u0000"}'),
     "a control character": Record(value='{"event":"no\x85ise","email":"a"}'.encode()),
     "too deep": Record(value=b'{"event":"noise","email":"a","payload":' + b'{"a":' * 40 + b"1}"),
+    "too deep in a field that nobody reads": Record(
+        value=b'{"event":"noise","email":"a","x":' + b"[" * 40 + b"]" * 40 + b"}"
+    ),
+    "two names of one person, one of them null": said(phone=None),
+    "an id that is empty": said(id=""),
+    "an instant that is null": said(occurred_at=None),
     "not UTF-8": Record(value=b'{"event":"noise","email":"\xff"}'),
     "cut": Record(value=b'{"event":"noise","email":"a"'),
     "a CloudEvent": Record(value=json.dumps(SAID).encode(), headers=[("ce_id", b"1")]),
@@ -134,6 +140,19 @@ def test_whatever_is_passed_over_would_only_have_been_counted(
     assert isinstance(whole, Event)
     assert whole.name == read.name
     assert not is_applied(whole, USED)
+
+
+@given(st.lists(pairs, max_size=5), st.integers(0, 3))
+def test_records_of_one_read_are_told_apart(told: list[list[tuple[str, Any]]], first: int) -> None:
+    """E2, E5, E7: each is what it would be alone, and stands where it stood."""
+    records = [
+        Record(value=text_of(some, ":"), offset=first + n, timestamp=1_764_000_000_000 + n)
+        for n, some in enumerate(told)
+    ]
+    for record, read in zip(records, Skimmer(SOURCES, lambda: USED).read(records), strict=True):
+        whole = decode(record, SOURCES)
+        assert (read.coordinates, read.recorded_at) == (whole.coordinates, whole.recorded_at)
+        assert (read.whole() if isinstance(read, Mention) else read) == whole
 
 
 def test_a_name_that_came_to_be_used_meanwhile_is_applied() -> None:

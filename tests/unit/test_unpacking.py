@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.default_records import DefaultRecordBase, _DefaultRecordBatchPy
+from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
 from state.event import Rejected
-from stream.consuming.client import Record
-from stream.consuming.unpacking import Answer, install
+from stream.consuming.unpacking import Answer, Record, Unpacked, install
 from stream.decoding.decode import Sources, decode
 from stream.decoding.unreadable import Remains
 from tests.logs import batch_of
@@ -27,11 +27,15 @@ FIVE = [b"0", b"1", b"2", b"3", b"4"]
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 
 
-def unpacking(*batches: bytes, begin: int = 0) -> PartitionRecords:
+#: The class that `install` puts ours in the place of.
+LIBRARYS: Any = Unpacked.__base__
+
+
+def unpacking(*batches: bytes, begin: int = 0) -> Unpacked:
     """Unpack as the library does it, with what `install` puts in its way."""
     answer: Any = Answer(b"".join(batches))
     partition = TopicPartition("events", 3)
-    return PartitionRecords(partition, answer, None, begin, None, None, True, READ_COMMITTED)
+    return Unpacked(partition, answer, None, begin, None, None, True, READ_COMMITTED)
 
 
 def unpacked(*batches: bytes, begin: int = 0) -> list[Record]:
@@ -196,4 +200,25 @@ def test_of_less_than_a_batch_the_library_steps_over_nothing() -> None:
 def test_it_is_what_the_library_uses() -> None:
     install()
     assert vars(fetcher)["MemoryRecords"] is Answer
-    assert "MemoryRecords" in fetcher.Fetcher._proc_fetch_request.__code__.co_names
+    assert vars(fetcher)["PartitionRecords"] is Unpacked
+    used = fetcher.Fetcher._proc_fetch_request.__code__.co_names
+    assert {"MemoryRecords", "PartitionRecords"}.issubset(used)
+
+
+def test_a_record_is_handed_on_as_the_library_would() -> None:
+    """E1, E2: place, time, key, value and headers, however few of them our record keeps."""
+    batch = bytes(batch_of([b"a", None]))
+    (partition, ours) = TopicPartition("events", 3), unpacked(batch)
+    answer = MemoryRecords(batch)
+    theirs = list(LIBRARYS(partition, answer, None, 0, None, None, True, READ_COMMITTED))
+    names = Record.__struct_fields__
+    assert len(ours) == len(theirs) == 2
+    for our, their in zip(ours, theirs, strict=True):
+        assert [getattr(our, name) for name in names] == [getattr(their, name) for name in names]
+
+
+def test_a_consumer_that_deserialises_does_so() -> None:
+    answer: Any = Answer(bytes(batch_of([b"a"])))
+    partition = TopicPartition("events", 3)
+    (record,) = Unpacked(partition, answer, None, 0, None, bytes.upper, True, READ_COMMITTED)
+    assert record.value == b"A"

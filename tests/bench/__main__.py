@@ -25,6 +25,7 @@ from tests.bench import (
     pressure,
     report,
     scale,
+    statements,
     throughput,
     timers,
 )
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, tuple[Measure, int, int]] = {
     "scale": (scale.measure, scale.PARKED, 1_000),
     "hot": (hot.measure, hot.HOT, 40),
     "crowd": (crowd.measure, crowd.RUNS, 500),
+    "statements": (statements.measure, statements.JOURNEYS, 100),
 }
 
 

@@ -31,4 +31,5 @@ def test_every_benchmark_runs_and_tells_its_figures(tmp_path: Path) -> None:
     assert {"never analysed", "analysed"} <= set(figures["scale"])
     assert {"amid the hot one's events, p99", "all of them at once, p99"} <= set(figures["hot"])
     assert "100 automations" in figures["crowd"]
+    assert {"trigger: survey.SURVEY", "answer: COPY runs_done"} <= set(figures["statements"])
     assert "throughput: WAL" in (tmp_path / "bench.svg").read_text()

@@ -1,7 +1,7 @@
 """Hot statements probe their indexes, whatever the statistics say (performance.md, trap 1)."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -24,6 +24,7 @@ from state.postgres import (
     suppressions,
     survey,
 )
+from tests.explained import nodes
 from tests.stored import connected
 
 #: Each statement with arguments, as SQL, that find something, and the index it must
@@ -182,12 +183,6 @@ async def plan(connection: asyncpg.Connection, call: str) -> list[dict[str, Any]
     """Return every node of a statement's plan."""
     (explained,) = json.loads(await connection.fetchval(f"explain (format json) {call}"))
     return list(nodes(explained["Plan"]))
-
-
-def nodes(top: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield top
-    for child in top.get("Plans", ()):
-        yield from nodes(child)
 
 
 def complaints(found: list[dict[str, Any]], index: str) -> list[str]:

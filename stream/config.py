@@ -28,6 +28,7 @@ from stream.accepted import (
     Topics,
 )
 from stream.http_settings import HttpSettings
+from stream.metrics.settings import MetricsSettings
 from stream.misspelt import PREFIX, misspelt
 from stream.setting_text import setting_text, span_text
 
@@ -64,7 +65,7 @@ def _events_kept(read: dict[str, Any]) -> timedelta:
     return max(topics_keep + REMEMBERED, LOOK_BACK_MAX)
 
 
-class Settings(HttpSettings, BaseSettings):
+class Settings(HttpSettings, MetricsSettings, BaseSettings):
     """How this process is to run. Every field is a variable; its description is for operators."""
 
     model_config = SettingsConfigDict(
@@ -304,7 +305,8 @@ def load_settings() -> Settings:
 
 
 def describe(settings: Settings) -> list[Setting]:
-    """Return every setting for people to read, HTTP's last; passwords are masked."""
+    """Return every setting for people to read, metrics' and HTTP's last; passwords are masked."""
+    lasts = MetricsSettings.model_fields.keys() | HttpSettings.model_fields.keys()
     return [
         Setting(
             _variable(name),
@@ -312,9 +314,7 @@ def describe(settings: Settings) -> list[Setting]:
             setting_text(_default_of(field)),
             str(field.description),
         )
-        for name, field in sorted(
-            Settings.model_fields.items(), key=lambda one: one[0] in HttpSettings.model_fields
-        )
+        for name, field in sorted(Settings.model_fields.items(), key=lambda one: one[0] in lasts)
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -70,6 +71,11 @@ class HttpSettings(BaseModel):
     )
     http_pool_max: int = Field(
         8, ge=1, le=100, description="The most Postgres connections a process reads by."
+    )
+    http_access_log: Literal["all", "errors"] = Field(
+        "all",
+        description="Which answers are logged: all, or those of 400 and above; the rest is told at "
+        "DEBUG.",
     )
     http_publish_timeout: PositiveSpan = Field(
         timedelta(seconds=25),

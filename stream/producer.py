@@ -90,14 +90,15 @@ class Publisher:
         """Tell whether `start` has connected, and `stop` not been called since."""
         return self._producer is not None
 
-    async def ask(self) -> None:
-        """Ask the brokers for a sign of life.
+    async def missing(self, topics: Iterable[str]) -> set[str]:
+        """Ask the brokers which of these topics there are not.
 
         Raises:
             KafkaError, OSError: none of them answers.
         """
         assert self._producer is not None, "start() comes first"
-        await self._producer.client.fetch_all_metadata()
+        known = await self._producer.client.fetch_all_metadata()
+        return set(topics) - set(known.topics())
 
     async def publish(
         self, topic: str, key: bytes | None, value: bytes, headers: Headers = ()

@@ -23,6 +23,8 @@ from stream.consuming.consumer import Consumer, Engine
 from stream.eraser import Eraser
 from stream.expiry import Expiry
 from stream.kafka import kafka_client_options
+from stream.metrics.endpoint import offered
+from stream.metrics.families import Family, counter_families
 from stream.processor import Processor
 from stream.producer import Publisher
 from stream.relay import Relay, RelayLimits
@@ -81,6 +83,10 @@ class Worker:
                 lambda: self._processor.catalogue,
             ),
         )
+
+    def metrics(self) -> list[Family]:
+        """Return what this worker counts."""
+        return counter_families(self.counters.samples(), {})
 
     def stop(self) -> None:
         """Ask for an orderly end."""
@@ -158,11 +164,14 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
-async def run_worker(settings: Settings) -> None:
+async def run_worker(settings: Settings, index: int = 0) -> None:
     """Run one worker until SIGTERM, SIGINT or SIGHUP; a second one leaves at once.
+
+    `index` counts those that were started together.
 
     Raises:
         ConfigError: the database is not migrated.
+        CannotListen: metrics cannot be offered where the settings want them.
     """
     assert __debug__, "assertions are part of the engine: do not run Python with -O"
     stop = Stop()
@@ -170,7 +179,7 @@ async def run_worker(settings: Settings) -> None:
         missing = await pending(str(settings.database_url))
         if missing:
             raise ConfigError(f"the database lacks {', '.join(missing)}: run `waitline migrate`")
-        async with _opened(settings) as worker:
+        async with _opened(settings) as worker, offered(settings, index, worker.metrics):
             # What was imported and wired stays: the collector need not walk it again (a worker
             # spent an eighth of its time there).
             gc.freeze()

@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal, TextIO
 from uuid import UUID
@@ -41,19 +41,23 @@ class Counters:
     """How often things happened since the process started, by name and labels."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
 
     def count(self, name: str, n: int = 1, **labels: str) -> None:
         """Add `n` to a counter, which its first use makes."""
-        self._counts[_counter(name, labels)] += n
+        self._counts[name, tuple(sorted(labels.items()))] += n
 
     def value(self, name: str, **labels: str) -> int:
         """Return one counter, 0 if it has never counted."""
-        return self._counts[_counter(name, labels)]
+        return self._counts[name, tuple(sorted(labels.items()))]
+
+    def samples(self) -> Mapping[tuple[str, tuple[tuple[str, str], ...]], int]:
+        """Return all counters by name and sorted labels."""
+        return self._counts
 
     def snapshot(self) -> dict[str, int]:
         """Return all counters, as `name` or `name{label=value,...}`, sorted."""
-        return dict(sorted(self._counts.items()))
+        return dict(sorted((_counter(*key), number) for key, number in self._counts.items()))
 
 
 def configure_logs(
@@ -154,7 +158,6 @@ def _renderer(as_json: bool, out: TextIO) -> Processor:
     )
 
 
-def _counter(name: str, labels: Mapping[str, str]) -> str:
-    if not labels:
-        return name
-    return f"{name}{{{','.join(f'{label}={labels[label]}' for label in sorted(labels))}}}"
+def _counter(name: str, labels: Iterable[tuple[str, str]]) -> str:
+    inner = ",".join(f"{label}={said}" for label, said in labels)
+    return f"{name}{{{inner}}}" if inner else name

@@ -13,12 +13,15 @@ from handlers.http.body import BodyLimits
 from handlers.http.dialect import Dialect, build
 from handlers.http.health import health_routes
 from handlers.http.services import Services
+from handlers.http.watch import Means, Watch
 
 #: All dialects; the first is also at the root, where a client with a bare base URL looks.
 DIALECTS: Sequence[Dialect] = (resend.DIALECT, sendrealm.DIALECT, revkeen.DIALECT)
 
 
-def make_app(services: Services, hosts: Mapping[str, Sequence[str]], limits: BodyLimits) -> ASGIApp:
+def make_app(
+    services: Services, hosts: Mapping[str, Sequence[str]], limits: BodyLimits, watching: Means
+) -> ASGIApp:
     """Return the application; `hosts` are the host names by which a dialect is asked for."""
     built = {dialect.name: build(dialect, services, limits) for dialect in DIALECTS}
     by_host: list[BaseRoute] = [
@@ -28,4 +31,5 @@ def make_app(services: Services, hosts: Mapping[str, Sequence[str]], limits: Bod
         Mount(dialect.prefix, built[dialect.name]) for dialect in DIALECTS
     ]
     root = Mount("", built[DIALECTS[0].name])
-    return Starlette(routes=[*health_routes(services), *by_host, *by_prefix, root])
+    app = Starlette(routes=[*health_routes(services), *by_host, *by_prefix, root])
+    return Watch(app, watching)

@@ -48,8 +48,10 @@ def build(dialect: Dialect, services: Services, limits: BodyLimits) -> ASGIApp:
     )
     app.state.services = services
 
-    async def say(_: Request, error: Exception) -> JSONResponse:
-        return dialect.render(fault_of(error))
+    async def say(request: Request, error: Exception) -> JSONResponse:
+        fault = fault_of(error)
+        request.state.refusal = fault.kind
+        return dialect.render(fault)
 
     handlers: Any = app.add_exception_handler  # its type takes no handler of several classes
     for known in (*MEANINGS, Exception):

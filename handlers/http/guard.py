@@ -1,8 +1,7 @@
-"""What stands before each dialect's application: bounds, headers, a log line, the last resort."""
+"""What stands before each dialect's application: bounds, headers, the last resort."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,14 +39,15 @@ class Guard:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        state: dict[str, Any] = dict(scope.get("state") or {})
-        scope["state"] = state
-        status = 0
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state["dialect"] = self._name
+        scope.pop("route", None)  # what led here; the dialect's own is what is told of
+        is_begun = False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal is_begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                is_begun = True
                 allowance = allowance_of(state)
                 if allowance is not None:
                     MutableHeaders(scope=message).update(self._headers(allowance))
@@ -56,6 +56,7 @@ class Guard:
         try:
             body = await read_body(receive, self._limits)
         except Fault as fault:
+            state["refusal"] = fault.kind
             await self._render(fault)(scope, receive, answer)
         else:
             _call_it_json(scope, body)
@@ -63,22 +64,8 @@ class Guard:
                 await self._app(scope, replayed(body, receive), answer)
             except Exception:
                 log.exception("http.broken", dialect=self._name, route=_route(scope))
-                if not status:
+                if not is_begun:
                     raise
-        self._report(scope, state, status)
-
-    def _report(self, scope: Scope, state: Mapping[str, Any], status: int) -> None:
-        """Log the answer; never the path itself, which may hold an address."""
-        level = logging.WARNING if status >= 500 else logging.DEBUG
-        log.log(
-            level,
-            "http.answered",
-            dialect=self._name,
-            method=scope["method"],
-            route=_route(scope),
-            status=status,
-            key_id=state.get("key_id"),
-        )
 
 
 def _call_it_json(scope: Scope, body: bytes) -> None:

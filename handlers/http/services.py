@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from handlers.http.bucket import Allowance
 from handlers.http.gatekeeper import Gatekeeper, require, require_allowance
-from state.api_key import ApiKey, Scope
+from state.api_key import ApiKey, Scope, parse_token
 from state.postgres.session import Session
 
 
@@ -72,6 +72,8 @@ async def admit(request: Request, sent: str | None, scope: Scope) -> ApiKey:
         Fault: it does not.
     """
     gatekeeper = (await services_of(request)).gatekeeper
+    token = None if sent is None else parse_token(sent)
+    request.state.key_claimed = None if token is None else token.key_id  # for logs, not proved yet
     key = await gatekeeper.prove(sent)
     allowance = gatekeeper.allowance(key)
     request.state.key_id = key.key_id

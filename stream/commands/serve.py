@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream import access
+from stream.commands.ending import causes
 from stream.trouble import FAILED, Trouble
 
 if TYPE_CHECKING:
@@ -33,12 +34,26 @@ def serve(
 ) -> None:
     """Serve HTTP until told to stop: Ctrl-C or SIGTERM drains, a second one kills.
 
-    Resend's clients work with `RESEND_API_URL`, or `RESEND_BASE_URL`, set to its address and a key
-    of `waitline keys create`; /docs describes every endpoint. /healthz tells whether the process
-    lives, /readyz whether Postgres and Kafka answer. Events go to Kafka, and it is `waitline run`
-    that acts on them.
+    First `waitline migrate`, `waitline topics create` and `waitline keys create NAME`; then, with
+    the key in KEY:
 
     Example: waitline serve --port 8080
+
+    curl localhost:8080/events/send -H "Authorization: Bearer $KEY"
+    -d '{"event": "order.completed", "email": "ann@example.com"}'
+
+    Events go to Kafka, and it is `waitline run` that acts on them; contacts are changed by it too.
+    Resend's clients work with RESEND_API_URL (Python) or RESEND_BASE_URL (Node) set to the address;
+    /sendrealm and /revkeen speak as those do. /docs, /sendrealm/docs and /revkeen/docs describe
+    every endpoint.
+
+    /healthz tells whether the process lives, /readyz whether Postgres and Kafka answer: without
+    Kafka it reads, and refuses events with 503. Each answer has an X-Request-Id, which log lines
+    name as request_id. WAITLINE_METRICS_PORT offers metrics for Prometheus at a port of their own.
+
+    It speaks no TLS: put a proxy before it where others can listen. KAFKA_BOOTSTRAP_SERVERS and
+    DATABASE_URL say where the servers are, WAITLINE_HTTP_RATE and _BURST what a key may ask,
+    WAITLINE_HTTP_ACCESS_LOG what is logged; `waitline config` lists them all, HTTP's last.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from stream.telemetry import configure_logs
@@ -49,29 +64,52 @@ def serve(
     number = workers or config.http_workers
     access.run(access.require_migrated(config))
     if worker is not None or number == 1:
-        _serve(config, *place, is_shared=worker is not None)
+        _serve(config, *place, worker)
     else:
+        _require_free(*place)
         raise typer.Exit(_supervise(number, *place))
 
 
-def _serve(config: Settings, host: str, port: int, *, is_shared: bool) -> None:
+def _serve(config: Settings, host: str, port: int, index: int | None) -> None:
     """Serve; what ends it too early is logged, since its reader is a log."""
     import asyncio
 
     import structlog
     import uvloop
 
+    from stream.listening import CannotListen
     from stream.serving.service import serve_http
 
+    if index is not None:
+        structlog.contextvars.bind_contextvars(worker=index)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve_http(config, host, port, is_shared=is_shared))
-    except OSError as error:
-        structlog.get_logger().critical("http.cannot_start", reason=str(error))
-        raise Trouble(f"cannot listen at {host}:{port}: {error.strerror or error}") from None
+        with (
+            access.postgres_troubles(config),
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(serve_http(config, host, port, index))
+    except (Trouble, CannotListen) as trouble:
+        structlog.get_logger().critical("http.cannot_start", remedy=str(trouble))
+        raise Trouble(str(trouble)) from None
     except Exception as error:  # noqa: BLE001 - a server says what ended it, whatever it was
-        structlog.get_logger().critical("http.crashed", exc_info=error)
+        trace = error if config.log_level == "DEBUG" else None
+        structlog.get_logger().critical("http.crashed", causes=causes(error), exc_info=trace)
         raise typer.Exit(FAILED) from None
+
+
+def _require_free(host: str, port: int) -> None:
+    """Refuse an address that is taken at once: processes that share one would share a stranger's.
+
+    Raises:
+        Trouble: somebody listens there.
+    """
+    from stream.listening import CannotListen
+    from stream.serving.server import listening
+
+    try:
+        listening(host, port, is_shared=False).close()
+    except CannotListen as error:
+        raise Trouble(str(error)) from None
 
 
 def _supervise(number: int, host: str, port: int) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream import access
+from stream.commands.ending import causes
 from stream.trouble import FAILED, Trouble
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def _work(config: Settings, index: int) -> None:
     import structlog
     import uvloop
 
+    from stream.listening import CannotListen
     from stream.service import run_worker
 
     structlog.contextvars.bind_contextvars(worker=index)
@@ -57,22 +59,14 @@ def _work(config: Settings, index: int) -> None:
             access.kafka_troubles(config),
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
-            runner.run(run_worker(config))
-    except Trouble as trouble:
+            runner.run(run_worker(config, index))
+    except (Trouble, CannotListen) as trouble:
         structlog.get_logger().critical("worker.cannot_start", remedy=str(trouble))
-        raise
+        raise Trouble(str(trouble)) from None
     except Exception as error:  # noqa: BLE001 - a worker says what ended it, whatever it was
         trace = error if config.log_level == "DEBUG" else None
-        structlog.get_logger().critical("worker.crashed", causes=_causes(error), exc_info=trace)
+        structlog.get_logger().critical("worker.crashed", causes=causes(error), exc_info=trace)
         raise typer.Exit(FAILED) from None
-
-
-def _causes(error: BaseException) -> list[str]:
-    """Return what ended a worker: of a group of failures, each one."""
-    if isinstance(error, BaseExceptionGroup):
-        return [cause for one in error.exceptions for cause in _causes(one)]
-    name, said = type(error).__name__, str(error).split("\n", 1)[0]
-    return [said if said.startswith(name) else f"{name}: {said}"]
 
 
 def _supervise(number: int) -> int:

@@ -7,6 +7,7 @@ of a size; when there are too many connections, those idle longest make room.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -24,10 +25,14 @@ _TEXTS = {
 
 
 class Bounds(Struct, frozen=True):
-    """How many connections there may be, and how long a request's head may take, in seconds."""
+    """How many connections there may be, and how long a request's head may take, in seconds.
+
+    `refused` is told the status of each that is closed for them.
+    """
 
     connections_max: int
     head_seconds: float
+    refused: Callable[[int], None]
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -101,6 +106,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_timer()
         self.idle.pop(self, None)
         if not self.transport.is_closing():
+            self.bounds.refused(status)
             head = b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
             self.transport.write(_TEXTS[status] + head)
             self.transport.close()

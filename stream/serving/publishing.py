@@ -19,6 +19,9 @@ from stream.wire_form import USUAL, Way
 #: When to come again while no broker answers, in seconds.
 RETRY_SECONDS = 5
 
+#: How long it is waited before a broker is tried again that has refused us, in seconds.
+PAUSE_SECONDS = 1.0
+
 #: How long a broker may take to say that it is there.
 ASK_SECONDS = 3.0
 
@@ -32,6 +35,7 @@ class EventPublisher:
         self._publisher = publisher
         self._settings = settings
         self._clock = clock
+        self._topics = (settings.topics_events[0], settings.topics_contacts[0])
         self._way = Way(topic=settings.topics_events[0])
 
     async def run(self) -> None:
@@ -40,8 +44,17 @@ class EventPublisher:
             try:
                 await self._publisher.start()
             except (KafkaError, TimeoutError, OSError) as error:
-                log.warning("http.kafka_unreachable", reason=str(error))
+                remedy = "events are refused until a broker answers: check KAFKA_BOOTSTRAP_SERVERS"
+                log.warning("http.kafka_unreachable", reason=str(error), remedy=remedy)
+                await self._clock.sleep(self._clock.jittered(PAUSE_SECONDS))
         log.info("http.kafka_connected")
+        if (lack := await self.trouble()) is not None:
+            log.warning("http.kafka_not_ready", reason=lack)
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether a broker has answered since the start."""
+        return self._publisher.is_started
 
     async def publish(self, document: Mapping[str, object]) -> str:
         """Publish an event and return its id; one without an id is given a fresh one.
@@ -88,7 +101,8 @@ class EventPublisher:
             return "not connected yet"
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                await self._publisher.ask()
+                missing = await self._publisher.missing(self._topics)
         except (KafkaError, TimeoutError, OSError) as error:
             return type(error).__name__
-        return None
+        lacks = ", ".join(sorted(missing))
+        return f"it lacks {lacks}: run `waitline topics create`" if missing else None

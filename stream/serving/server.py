@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from starlette.types import ASGIApp
@@ -12,6 +12,7 @@ from typing_extensions import override
 from uvicorn import Config, Server
 
 from stream.config import Settings
+from stream.listening import CannotListen
 from stream.serving.connections import Bounds, bounded
 
 #: How many files a process needs besides its connections: Postgres, Kafka, logs.
@@ -20,6 +21,11 @@ OTHER_FILES = 128
 
 class HttpServer(Server):
     """A server that `stop` ends: no new connections, what is being answered is answered."""
+
+    @property
+    def connections(self) -> int:
+        """Return how many are open."""
+        return len(self.server_state.connections)
 
     def stop(self) -> None:
         """Ask for an orderly end."""
@@ -32,12 +38,15 @@ class HttpServer(Server):
         yield
 
 
-def http_server(app: ASGIApp, settings: Settings) -> HttpServer:
-    """Return a server with all its bounds; it listens once it is told to serve."""
+def http_server(app: ASGIApp, settings: Settings, refused: Callable[[int], None]) -> HttpServer:
+    """Return a server with all its bounds; it listens once it is told to serve.
+
+    `refused` is told the status of each connection that a bound closes.
+    """
     connections_max = min(settings.http_connections_max, _files_allowed() - OTHER_FILES)
     config = Config(
         app,
-        http=bounded(Bounds(connections_max, settings.http_head_timeout.total_seconds())),
+        http=bounded(Bounds(connections_max, settings.http_head_timeout.total_seconds(), refused)),
         ws="none",
         lifespan="off",
         loop="none",
@@ -57,7 +66,7 @@ def listening(host: str, port: int, *, is_shared: bool) -> socket.socket:
     `is_shared`: other processes may listen there too, and the system deals connections out.
 
     Raises:
-        OSError: the address cannot be listened at.
+        CannotListen: the address cannot be listened at.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_STREAM)
@@ -67,9 +76,9 @@ def listening(host: str, port: int, *, is_shared: bool) -> socket.socket:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         opened.bind((host.strip("[]"), port))
         opened.listen(2048)
-    except OSError:
+    except OSError as error:
         opened.close()
-        raise
+        raise CannotListen((host, port), error, "WAITLINE_HTTP") from None
     return opened
 
 

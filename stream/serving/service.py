@@ -16,6 +16,7 @@ from handlers.http.body import BodyLimits
 from handlers.http.bucket import Buckets
 from handlers.http.gatekeeper import Gatekeeper
 from handlers.http.services import Services
+from handlers.http.watch import Means
 from state.api_key import ApiKey
 from state.postgres.api_keys import find_key, note_uses
 from state.postgres.migrate import pending
@@ -26,10 +27,13 @@ from stream.clock import Clock, SystemClock
 from stream.config import ConfigError, Settings
 from stream.decoding.decode import event_key
 from stream.kafka import kafka_client_options
+from stream.metrics.endpoint import offered
+from stream.metrics.families import Family
 from stream.processor import Processor
 from stream.producer import Publisher
 from stream.service import rules_of
 from stream.serving.contacts import ContactChanges
+from stream.serving.meter import HttpMeter
 from stream.serving.operating import RunOperator
 from stream.serving.publishing import EventPublisher
 from stream.serving.server import HttpServer, http_server, listening
@@ -62,7 +66,9 @@ class HttpService:
         self._events = EventPublisher(publisher, settings, clock)
         buckets = Buckets(settings.http_rate, settings.http_burst)
         self._gatekeeper = Gatekeeper(self._find_key, buckets, clock)
-        door = Processor(store, rules_of(settings), clock, Counters())
+        counters = Counters()
+        self._meter = HttpMeter(counters)
+        door = Processor(store, rules_of(settings), clock, counters)
         operator = RunOperator(settings, reading, store, door)
         services = Services(
             reading=reading.session,
@@ -85,7 +91,13 @@ class HttpService:
             "sendrealm": settings.http_hosts_sendrealm,
             "revkeen": settings.http_hosts_revkeen,
         }
-        self._server: HttpServer = http_server(make_app(services, hosts, limits), settings)
+        watching = Means(self._meter, clock.monotonic, clock.new_id, settings.http_access_log)
+        app = make_app(services, hosts, limits, watching)
+        self._server: HttpServer = http_server(app, settings, self._meter.refuse_connection)
+
+    def metrics(self) -> list[Family]:
+        """Return what this process counts."""
+        return self._meter.families(self._server.connections, self._events.is_connected)
 
     def stop(self) -> None:
         """Ask for an orderly end."""
@@ -135,21 +147,25 @@ class HttpService:
         return None
 
 
-async def serve_http(settings: Settings, host: str, port: int, *, is_shared: bool) -> None:
+async def serve_http(settings: Settings, host: str, port: int, index: int | None) -> None:
     """Serve HTTP until SIGTERM, SIGINT or SIGHUP; a second one leaves at once.
 
-    `is_shared`: it is one of several processes at that address.
+    `index` is that of one of several processes at that address, None if it is alone there.
 
     Raises:
-        ConfigError: the database is not migrated. OSError: the address is taken.
+        ConfigError: the database is not migrated.
+        CannotListen: the address is taken, or that of the metrics.
     """
     stop = Stop()
     try:
         missing = await pending(str(settings.database_url))
         if missing:
             raise ConfigError(f"the database lacks {', '.join(missing)}: run `waitline migrate`")
-        with listening(host, port, is_shared=is_shared) as listener:
-            async with _opened(settings) as service:
+        with listening(host, port, is_shared=index is not None) as listener:
+            async with (
+                _opened(settings) as service,
+                offered(settings, index or 0, service.metrics),
+            ):
                 log.info("http.started", pid=os.getpid(), host=host, port=port)
                 stop.ends(service)
                 await service.run(listener)

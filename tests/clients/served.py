@@ -24,12 +24,13 @@ from tests.waiting import until_so
 
 @dataclass(slots=True)
 class Served:
-    """A server, where it is, and a key for it."""
+    """A server, where it is, a key for it, and where it logs."""
 
     house: House
     port: int
     key: str
     popen: subprocess.Popen[bytes]
+    log: Path
 
     @property
     def url(self) -> str:
@@ -59,7 +60,7 @@ async def serve(house: House, awaited: str = "/readyz", **changes: object) -> As
     port, log = free_port(), house.folder / f"serve-{uuid4().hex[:8]}.log"
     popen = _start(house, port, log, {name: str(value) for name, value in given.items()})
     try:
-        served = Served(house, port, await make_key(house), popen)
+        served = Served(house, port, await make_key(house), popen, log)
         await until_so(lambda: _answers(served, awaited), 60)
         yield served
         assert "http.broken" not in log.read_text(), log.read_text()

@@ -1,0 +1,1 @@
+"""Numbers that a process offers to whoever watches it: gathered, written out, served at a port."""

@@ -71,6 +71,7 @@ class Watch:
     def __init__(self, app: ASGIApp, means: Means) -> None:
         self._app = app
         self._means = means
+        self._log = log.bind()  # once: a line an answer is written
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and watch what becomes of it."""
@@ -108,9 +109,9 @@ class Watch:
     def _report(self, answered: Answered, state: Mapping[str, Any]) -> None:
         self._means.meter.end(answered)
         level = self._level(answered)
-        if not log.is_enabled_for(level):
+        if not self._log.is_enabled_for(level):
             return
-        log.log(
+        self._log.log(
             level,
             "http.answered",
             dialect=answered.dialect,

@@ -42,14 +42,13 @@ def serve(
     curl localhost:8080/events/send -H "Authorization: Bearer $KEY"
     -d '{"event": "order.completed", "email": "ann@example.com"}'
 
-    Events go to Kafka, and it is `waitline run` that acts on them; contacts are changed by it too.
-    Resend's clients work with RESEND_API_URL (Python) or RESEND_BASE_URL (Node) set to the address;
-    /sendrealm and /revkeen speak as those do. /docs, /sendrealm/docs and /revkeen/docs describe
-    every endpoint.
+    Events go to Kafka, and it is `waitline run` that acts on them and changes contacts. Resend's
+    clients work with RESEND_API_URL (Python) or RESEND_BASE_URL (Node) set to the address;
+    /sendrealm and /revkeen speak as those do; /docs, also below those, describes every endpoint.
 
-    /healthz tells whether the process lives, /readyz whether Postgres and Kafka answer: without
-    Kafka it reads, and refuses events with 503. Each answer has an X-Request-Id, which log lines
-    name as request_id. WAITLINE_METRICS_PORT offers metrics for Prometheus at a port of their own.
+    /healthz tells whether the process lives, /readyz whether Postgres and Kafka answer; without
+    Kafka, events are refused. Each answer has an X-Request-Id, which log lines tell as request_id.
+    WAITLINE_METRICS_PORT offers metrics for Prometheus, at a port of their own.
 
     It speaks no TLS: put a proxy before it where others can listen. KAFKA_BOOTSTRAP_SERVERS and
     DATABASE_URL say where the servers are, WAITLINE_HTTP_RATE and _BURST what a key may ask,

@@ -34,8 +34,7 @@ def serve(
 ) -> None:
     """Serve HTTP until told to stop: Ctrl-C or SIGTERM drains, a second one kills.
 
-    First `waitline migrate`, `waitline topics create` and `waitline keys create NAME`; then, with
-    the key in KEY:
+    Keys are made by `waitline keys create NAME`. With one in KEY, it is asked like this:
 
     Example: waitline serve --port 8080
 
@@ -50,9 +49,8 @@ def serve(
     Kafka, events are refused. Each answer has an X-Request-Id, which log lines tell as request_id.
     WAITLINE_METRICS_PORT offers metrics for Prometheus, at a port of their own.
 
-    It speaks no TLS: put a proxy before it where others can listen. KAFKA_BOOTSTRAP_SERVERS and
-    DATABASE_URL say where the servers are, WAITLINE_HTTP_RATE and _BURST what a key may ask,
-    WAITLINE_HTTP_ACCESS_LOG what is logged; `waitline config` lists them all, HTTP's last.
+    It speaks no TLS: put a proxy before it where others can listen. WAITLINE_HTTP_RATE and _BURST
+    say what a key may ask; `waitline config` lists all settings, HTTP's last.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from stream.telemetry import configure_logs

@@ -23,12 +23,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import count
+from itertools import accumulate, count
+from operator import attrgetter
 
 from state.event import Read
 from stream.consuming.batches import Slice
 
 _Keyed = tuple[datetime, int, Read]
+_RECORDED_AT = attrgetter("recorded_at")
 
 
 def merge(slices: Iterable[Slice]) -> list[Read]:
@@ -47,8 +49,5 @@ def _place(part: Slice) -> tuple[str, int]:
 
 
 def _with_keys(part: Slice, numbers: Iterator[int]) -> Iterator[_Keyed]:
-    newest = part.decoded[0].recorded_at
-    for record, number in zip(part.decoded, numbers, strict=False):
-        if record.recorded_at > newest:
-            newest = record.recorded_at
-        yield newest, number, record
+    newest = accumulate(map(_RECORDED_AT, part.decoded), max)
+    return zip(newest, numbers, part.decoded, strict=False)

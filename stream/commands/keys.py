@@ -21,7 +21,11 @@ commands = typer.Typer(
     no_args_is_help=True,
     help="API keys for `waitline serve`.\n\n"
     "A key is shown once, when it is made; only its SHA-256 is kept. All dialects take it: "
-    "Resend's as `Authorization: Bearer KEY`.",
+    "Resend's and Sendrealm's as `Authorization: Bearer KEY`, RevKeen's as `x-api-key: KEY`. Its "
+    "id, which follows its prefix, is no secret: lists, the audit and access logs tell it.\n\n"
+    "DATABASE_URL says where keys are kept; WAITLINE_HTTP_RATE and WAITLINE_HTTP_BURST how much "
+    "each may ask of one process.\n\n"
+    'Example: waitline keys create "shop backend" --scope send',
 )
 
 
@@ -48,9 +52,12 @@ def create(
     ] = "re",
     as_json: options.AsObject = False,
 ) -> None:
-    """Make a key and show it, this once.
+    """Make a key and show it, this once; nothing else goes to standard output.
 
-    Example: waitline keys create "shop backend" --scope send --expires "365 days"
+    Without --expires it is good until it is revoked. To change what a key may do, make another and
+    revoke it.
+
+    Example: export KEY=$(waitline keys create "shop backend" --scope send --expires "365 days")
     """
     made, token = access.run(_created(name, scope, _lifetime(expires), _prefix(prefix)))
     if as_json:

@@ -89,6 +89,25 @@ def test_the_help_of_every_command_teaches_by_an_example(waitline, command: list
     assert re.search(r"[A-Z][^.]+[.:;,]", said.out)
 
 
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("serve", ["WAITLINE_HTTP_RATE", "WAITLINE_METRICS_PORT", "WAITLINE_HTTP_PORT"]),
+        ("keys", ["DATABASE_URL", "WAITLINE_HTTP_RATE", "WAITLINE_HTTP_BURST"]),
+    ],
+)
+def test_help_about_http_teaches_the_request_and_names_settings(
+    waitline, command: str, named: list[str]
+) -> None:
+    said = " ".join(waitline(command, "--help").out.split())
+    settings = {one["variable"] for one in json.loads(waitline("config", "--json").out)}
+    assert set(named) <= settings
+    assert all(name in said for name in named)
+    assert "Example: waitline" in said
+    assert "Authorization: Bearer" in said
+    assert "waitline keys create" in said
+
+
 def test_help_imports_nothing_heavy() -> None:
     heavy = "{'asyncpg', 'aiokafka', 'pydantic', 'structlog', 'yaml', 'asyncio'}"
     code = f"import sys, stream.cli; print(sorted({heavy} & sys.modules.keys()))"

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -73,13 +75,14 @@ def commands_run() -> list[list[str]]:
         found.append(service.get("command", []))
         script = service.get("entrypoint", [""])[-1]
         found += [shlex.split(command) for command in re.findall(r"waitline ([\w ]+\w)", script)]
-        found.append(service.get("healthcheck", {}).get("test", [])[2:])
+        _, *check = service.get("healthcheck", {}).get("test", [""])
+        found.append(check[1:] if check[:1] == ["waitline"] else [])
     bare = ([word for word in command if not word.startswith("-")] for command in found)
     return [words for words, _ in itertools.groupby(sorted(bare)) if words]
 
 
 def test_every_command_we_run_is_one_that_waitline_has() -> None:
-    assert commands_run() == [["lag"], ["migrate"], ["run"], ["topics", "create"]]
+    assert commands_run() == [["lag"], ["migrate"], ["run"], ["serve"], ["topics", "create"]]
     for command in commands_run():
         waitline = [sys.executable, "-m", "stream", *command, "--help"]
         said = subprocess.run(waitline, cwd=ROOT, capture_output=True, text=True)
@@ -132,9 +135,58 @@ def test_what_is_waited_for_has_the_means_to_say_so() -> None:
                     pytest.fail(f"unknown condition {other}")
 
 
-def test_a_worker_is_given_longer_to_stop_than_it_takes_to_drain() -> None:
+@pytest.mark.parametrize("service", ["worker", "http"])
+def test_what_drains_is_given_longer_to_stop_than_that_takes(service: str) -> None:
+    from stream.config import Settings
+
     assert "STOPSIGNAL SIGTERM" in DOCKERFILE
-    assert int(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) > 20
+    grace = int(SERVICES[service]["stop_grace_period"].removesuffix("s"))
+    assert grace > Settings().drain_timeout.total_seconds()
+    assert SERVICES[service]["restart"] == "unless-stopped"
+
+
+def test_http_listens_where_its_port_its_image_and_its_check_say() -> None:
+    http = SERVICES["http"]
+    port = http["environment"]["WAITLINE_HTTP_PORT"]
+    assert http["environment"]["WAITLINE_HTTP_HOST"] == "0.0.0.0"
+    outside = http["ports"][0].rpartition(":")[0].rpartition(":")[2]
+    assert http["ports"] == [f"127.0.0.1:{outside}:{port}"]
+    assert f"\nEXPOSE {port}\n" in DOCKERFILE
+    assert f"http://127.0.0.1:{port}/readyz" in http["healthcheck"]["test"][-1]
+    said = (DEPLOY / "compose.yaml").read_text()
+    assert f"HTTP is at localhost:{outside}" in said
+    for service in ("worker", "http"):
+        metrics = SERVICES[service]["environment"]["WAITLINE_METRICS_PORT"]
+        assert SERVICES[service]["expose"] == [metrics]
+        assert f"port {metrics}, /metrics" in said
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
+def test_the_check_of_http_is_healthy_when_it_is_ready(status: int, code: int) -> None:
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/readyz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    kind, program, *options, script = SERVICES["http"]["healthcheck"]["test"]
+    assert (kind, program) == ("CMD", "python")
+    with HTTPServer(("127.0.0.1", 0), Ready) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        here = script.replace(":8080/", f":{server.server_port}/")
+        assert here != script
+        done = subprocess.run([sys.executable, *options, here], capture_output=True)
+    assert done.returncode == code
+
+
+def test_a_key_for_http_is_made_as_the_compose_file_says() -> None:
+    said = (DEPLOY / "compose.yaml").read_text()
+    (command,) = re.findall(r"^#.* exec (http waitline .*)$", said, re.MULTILINE)
+    service, _, *words = command.split()
+    assert service in ours()
+    assert words[:2] == ["keys", "create"]
 
 
 def test_the_image_is_made_from_the_lock_and_does_not_run_as_root() -> None:

@@ -37,10 +37,10 @@ class Beside:
 
 
 @contextmanager
-def beside(stack: LocalStack, command: str, *options: str) -> Iterator[Beside]:
+def beside(stack: LocalStack, command: str, *options: str, **variables: str) -> Iterator[Beside]:
     """Run a `waitline` command until the block ends, and let it drain then.
 
-    Whatever becomes of this program, it does not outlive the stack.
+    `variables` are set for it alone. Whatever becomes of this program, it does not outlive the stack.
 
     Raises:
         StoryError: it ended before.
@@ -48,7 +48,7 @@ def beside(stack: LocalStack, command: str, *options: str) -> Iterator[Beside]:
     log = stack.folder / f"{command}.log"
     log.touch()
     process = stack.guard.spawn(
-        [sys.executable, "-m", "stream", command, *options], log=log, env=dict(os.environ)
+        [sys.executable, "-m", "stream", command, *options], log=log, env=os.environ | variables
     )
     running = Beside(command, process, log)
     try:

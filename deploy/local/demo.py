@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.panel import Panel
 
 from deploy.local.beside import beside
-from deploy.local.keeping import keep, say_what_to_try
+from deploy.local.keeping import Served, keep, say_what_to_try
 from deploy.local.process import ProcessFailedError, free_port
 from deploy.local.stack import LocalStack
 from deploy.local.story import send_ben, tell_ann, tell_ben, tell_cleo
@@ -62,13 +62,13 @@ def _demonstrate(
     # Only now: the commands read the environment.
     from stream.cli import invoke
 
-    teller, port = Teller(console, invoke), free_port()
+    teller, port, metrics = Teller(console, invoke), free_port(), free_port()
     teller.chapter("Setting up")
     teller.run("migrate")
     teller.run("topics", "create", "--partitions", "4")
     with (
         beside(stack, "run", "--workers", str(options.workers)) as worker,
-        beside(stack, "serve", "--port", str(port)) as server,
+        beside(stack, "serve", "--port", str(port), WAITLINE_METRICS_PORT=str(metrics)) as server,
     ):
         teller.run("automations", "apply", str(EXAMPLE.relative_to(ROOT)))
         teller.hear("automations", "apply", str(_impatient(stack.folder)))
@@ -82,7 +82,7 @@ def _demonstrate(
         tell_dora(teller, Web(teller, url, key))
         _tell_the_end(console, time.monotonic() - started)
         if options.keep:
-            say_what_to_try(console, ROOT / ".venv" / "bin", url, key)
+            say_what_to_try(console, ROOT / ".venv" / "bin", Served(url, metrics, key))
             keep((worker, server))
 
 

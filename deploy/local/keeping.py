@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -35,14 +36,24 @@ REQUESTS = (
 )
 
 
-def say_what_to_try(console: Console, programs: Path, url: str, key: str) -> None:
+class Served(NamedTuple):
+    """Where HTTP is served, at which port its metrics are, and a key."""
+
+    url: str
+    metrics: int
+    key: str
+
+
+def say_what_to_try(console: Console, programs: Path, served: Served) -> None:
     """Say how to reach the servers, and what to ask them; `programs` holds `waitline`."""
+    url = served.url
     exports = [*(f"{name}={os.environ[name]}" for name in VARIABLES), f"PATH={programs}:$PATH"]
     console.print("\nEverything stays until Ctrl-C. In another terminal:\n")
     _say(console, [f"export {one}" for one in exports])
     _say(console, [f"waitline {one}" for one in COMMANDS])
     console.print(f"\nHTTP answers at {url}, and {url}/docs says what it can do:\n")
-    _say(console, [f"export URL={url}", f"export KEY={key}", *REQUESTS])
+    _say(console, [f"export URL={url}", f"export KEY={served.key}", *REQUESTS])
+    _say(console, [f"curl http://127.0.0.1:{served.metrics}/metrics"])
     console.print("\nResend's clients work with these:\n")
     _say(console, ["export RESEND_API_URL=$URL RESEND_BASE_URL=$URL RESEND_API_KEY=$KEY"])
 

@@ -152,17 +152,20 @@ def test_what_it_prints_can_be_pasted_while_it_stays_and_ctrl_c_ends_it_all(
 
 def _check_requests(lines: list[str], shell: Mapping[str, str]) -> None:
     """Do what the lines for curl do, where there is a curl."""
-    assert [re.search(r"\$URL(\S*)", line)[1] for line in lines] == [
+    assert [re.search(r"(?:\$URL|:\d+)(/\S*)", line)[1] for line in lines] == [
         "/events/send",
         "/events/explain/fay-order",
         "/automations",
         "/readyz",
+        "/metrics",
     ]
     if shutil.which("curl") is None:
         return
     answers = [pasted(line, shell) for line in lines]
-    assert [answer.returncode for answer in answers] == [0] * 4
-    sent, told, listed, ready = (json.loads(answer.stdout) for answer in answers)
+    assert [answer.returncode for answer in answers] == [0] * 5
+    *documents, metrics = (answer.stdout for answer in answers)
+    sent, told, listed, ready = map(json.loads, documents)
+    assert "\nwaitline_http_requests_total{" in metrics
     assert sent == {"object": "event", "event": "order.completed", "id": "fay-order"}
     assert told.get("event", {}).get("id") == "fay-order" or told["statusCode"] == 404, told
     assert {one["name"] for one in listed["data"]} == {"Receipt and follow-up", "Abandoned cart"}

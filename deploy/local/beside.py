@@ -40,7 +40,8 @@ class Beside:
 def beside(stack: LocalStack, command: str, *options: str, **variables: str) -> Iterator[Beside]:
     """Run a `waitline` command until the block ends, and let it drain then.
 
-    `variables` are set for it alone. Whatever becomes of this program, it does not outlive the stack.
+    `variables` are set for it alone. Whatever becomes of this program, it does not outlive the
+    stack.
 
     Raises:
         StoryError: it ended before.

@@ -124,12 +124,11 @@ class Watch:
         )
 
     def _level(self, answered: Answered) -> int:
-        """Return how urgent an answer is; whether we live is asked all the time."""
+        """Return how urgent an answer is; health is asked all the time, and may be bad at first."""
+        is_health = answered.dialect == HEALTH
         if answered.status >= 500:
-            return logging.WARNING
-        is_routine = answered.status < 400 and (
-            answered.dialect == HEALTH or self._means.access_log == "errors"
-        )
+            return logging.INFO if is_health else logging.WARNING
+        is_routine = answered.status < 400 and (is_health or self._means.access_log == "errors")
         return logging.DEBUG if is_routine else logging.INFO
 
 

@@ -132,11 +132,12 @@ async def test_how_urgent_an_answer_is(out: StringIO) -> None:
     await client.get("/200/ann@example.com")  # of no dialect: health, asked all the time
     await client.get("/200/ann@example.com?dialect=resend")
     await client.get("/503/ann@example.com?dialect=resend")
+    await client.get("/503/ann@example.com")
     quiet, _ = watched("errors")
     await quiet.get("/200/ann@example.com?dialect=resend")
     await quiet.get("/404/ann@example.com?dialect=resend")
     said = [(line["status"], line["level"]) for line in lines(out)]
-    assert said == [(200, "info"), (503, "warning"), (404, "info")]
+    assert said == [(200, "info"), (503, "warning"), (503, "info"), (404, "info")]
 
 
 async def test_answers_are_counted_by_route_and_refusals_by_reason(out: StringIO) -> None:

@@ -24,7 +24,7 @@ from stream.eraser import Eraser
 from stream.expiry import Expiry
 from stream.kafka import kafka_client_options
 from stream.metrics.endpoint import offered
-from stream.metrics.families import Family, counter_families
+from stream.metrics.registry import make_registry
 from stream.processor import Processor
 from stream.producer import Publisher
 from stream.relay import Relay, RelayLimits
@@ -52,6 +52,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._retention = retention_of(settings)
         self.counters = Counters()
+        self.metrics = make_registry(self.counters, {})
         self._processor = Processor(store, rules_of(settings), clock, self.counters)
         self._wake = Wake(store, self._processor, clock, lambda: self._consumer.share())
         self._senders = open_senders(settings)
@@ -83,10 +84,6 @@ class Worker:
                 lambda: self._processor.catalogue,
             ),
         )
-
-    def metrics(self) -> list[Family]:
-        """Return what this worker counts."""
-        return counter_families(self.counters.samples(), {})
 
     def stop(self) -> None:
         """Ask for an orderly end."""

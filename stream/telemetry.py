@@ -54,8 +54,8 @@ class Counters:
         return self._counts[name, tuple(sorted(labels.items()))]
 
     def samples(self) -> Mapping[tuple[str, tuple[tuple[str, str], ...]], int]:
-        """Return all counters by name and sorted labels."""
-        return self._counts
+        """Return all counters as they are, by name and sorted labels; other threads may ask."""
+        return dict(self._counts)
 
     def snapshot(self) -> dict[str, int]:
         """Return all counters, as `name` or `name{label=value,...}`, sorted."""

@@ -1,1 +1,1 @@
-"""Numbers that a process offers to whoever watches it: gathered, written out, served at a port."""
+"""Numbers that a process offers to Prometheus: what it counts, at a port of its own."""

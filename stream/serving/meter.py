@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+
 from handlers.http.watch import Answered
-from stream.metrics.families import Family, Histogram, counter_families, gauge
 from stream.telemetry import Counters
 
 #: Upper bounds of latency's buckets, in seconds.
@@ -21,25 +24,33 @@ _CLOSED_FOR = {408: "head_too_slow", 431: "head_too_large", 503: "crowded"}
 class HttpMeter:
     """Counts in memory; routes are templates, so that there are not more numbers than routes."""
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, counters: Counters, registry: CollectorRegistry) -> None:
         self._counters = counters
-        self._latencies = Histogram(LATENCIES)
-        self._in_flight = 0
+        self._registry = registry
+        self._latencies = Histogram(
+            "waitline_http_request_duration_seconds",
+            "From a request's head to the end of its answer, by dialect, method and route.",
+            ("dialect", "method", "route"),
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        self._in_flight = Gauge(
+            "waitline_http_requests_in_flight", "Requests being answered.", registry=registry
+        )
 
     def begin(self) -> None:
         """A request has come."""
-        self._in_flight += 1
+        self._in_flight.inc()
 
     def end(self, answered: Answered) -> None:
         """It was answered."""
-        self._in_flight -= 1
+        self._in_flight.dec()
         dialect, method, route = answered.dialect, answered.method, answered.route
         status = str(answered.status)
         self._counters.count(
             "http_requests", dialect=dialect, method=method, route=route, status=status
         )
-        where = (("dialect", dialect), ("method", method), ("route", route))
-        self._latencies.observe(answered.seconds, where)
+        self._latencies.labels(dialect, method, route).observe(answered.seconds)
         if answered.refusal is not None:
             self._counters.count("http_refusals", dialect=dialect, reason=answered.refusal)
 
@@ -47,21 +58,15 @@ class HttpMeter:
         """A connection was closed before a request came of it."""
         self._counters.count("http_connections_refused", reason=_CLOSED_FOR[status])
 
-    def families(self, connections: int, is_connected: bool) -> list[Family]:
-        """Return everything; `is_connected`: events can go to Kafka, as far as is known."""
-        return [
-            *counter_families(self._counters.samples(), MEANINGS),
-            Family(
-                "waitline_http_request_duration_seconds",
-                "histogram",
-                "From a request's head to the end of its answer, by dialect, method and route.",
-                list(self._latencies.samples()),
-            ),
-            gauge("waitline_http_requests_in_flight", "Requests being answered.", self._in_flight),
-            gauge("waitline_http_connections", "Connections that are open.", connections),
-            gauge(
-                "waitline_http_kafka_connected",
+    def watch(self, connections: Callable[[], float], is_connected: Callable[[], float]) -> None:
+        """Tell these, too; `is_connected`: events can go to Kafka, as far as is known."""
+        told = {
+            "connections": ("Connections that are open.", connections),
+            "kafka_connected": (
                 "1 once a broker has answered; before, events are refused.",
-                int(is_connected),
+                is_connected,
             ),
-        ]
+        }
+        for name, (meaning, number) in told.items():
+            gauge = Gauge(f"waitline_http_{name}", meaning, registry=self._registry)
+            gauge.set_function(number)

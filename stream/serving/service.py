@@ -28,12 +28,12 @@ from stream.config import ConfigError, Settings
 from stream.decoding.decode import event_key
 from stream.kafka import kafka_client_options
 from stream.metrics.endpoint import offered
-from stream.metrics.families import Family
+from stream.metrics.registry import make_registry
 from stream.processor import Processor
 from stream.producer import Publisher
 from stream.service import rules_of
 from stream.serving.contacts import ContactChanges
-from stream.serving.meter import HttpMeter
+from stream.serving.meter import MEANINGS, HttpMeter
 from stream.serving.operating import RunOperator
 from stream.serving.publishing import EventPublisher
 from stream.serving.server import HttpServer, http_server, listening
@@ -67,7 +67,8 @@ class HttpService:
         buckets = Buckets(settings.http_rate, settings.http_burst)
         self._gatekeeper = Gatekeeper(self._find_key, buckets, clock)
         counters = Counters()
-        self._meter = HttpMeter(counters)
+        self.metrics = make_registry(counters, MEANINGS)
+        self._meter = HttpMeter(counters, self.metrics)
         door = Processor(store, rules_of(settings), clock, counters)
         operator = RunOperator(settings, reading, store, door)
         services = Services(
@@ -94,10 +95,10 @@ class HttpService:
         watching = Means(self._meter, clock.monotonic, clock.new_id, settings.http_access_log)
         app = make_app(services, hosts, limits, watching)
         self._server: HttpServer = http_server(app, settings, self._meter.refuse_connection)
-
-    def metrics(self) -> list[Family]:
-        """Return what this process counts."""
-        return self._meter.families(self._server.connections, self._events.is_connected)
+        self._meter.watch(
+            connections=lambda: self._server.connections,
+            is_connected=lambda: self._events.is_connected,
+        )
 
     def stop(self) -> None:
         """Ask for an orderly end."""

@@ -13,15 +13,17 @@ from uuid import UUID
 import httpx
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from handlers.http.watch import AccessLog, Means, Watch
-from stream.metrics.families import written
-from stream.serving.meter import HttpMeter
+from stream.metrics.registry import make_registry
+from stream.serving.meter import MEANINGS, HttpMeter
 from stream.telemetry import Counters, configure_logs
+from tests.unit.test_metrics import read
 
 FRESH = UUID(int=7)
 
@@ -59,16 +61,23 @@ async def fail(_: Request) -> Response:
     raise RuntimeError("a bug")
 
 
-def watched(access_log: AccessLog = "all") -> tuple[httpx.AsyncClient, HttpMeter]:
+def metered() -> tuple[HttpMeter, CollectorRegistry]:
+    counters = Counters()
+    registry = make_registry(counters, MEANINGS)
+    meter = HttpMeter(counters, registry)
+    meter.watch(connections=lambda: 3, is_connected=lambda: True)
+    return meter, registry
+
+
+def watched(meter: HttpMeter, access_log: AccessLog = "all") -> httpx.AsyncClient:
     routes = [
         Route("/{status:int}/ann@example.com", answer, methods=["GET", "POST"]),
         Route("/fail", fail),
     ]
-    meter = HttpMeter(Counters())
     means = Means(meter, Clock().monotonic, lambda: FRESH, access_log)
     app = Watch(Starlette(routes=routes), means)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://served"), meter
+    return httpx.AsyncClient(transport=transport, base_url="http://served")
 
 
 def lines(out: StringIO, event: str = "http.answered") -> list[dict[str, Any]]:
@@ -76,13 +85,8 @@ def lines(out: StringIO, event: str = "http.answered") -> list[dict[str, Any]]:
     return [line for line in said if line["event"] == event]
 
 
-def numbers(meter: HttpMeter) -> list[str]:
-    text = written(meter.families(3, is_connected=True))
-    return [line for line in text.splitlines() if not line.startswith("#")]
-
-
 async def test_an_answer_and_every_line_about_it_carry_one_id(out: StringIO) -> None:
-    client, _ = watched()
+    client = watched(metered()[0])
     path = "/200/ann@example.com?dialect=resend"
     assert (await client.get(path)).headers["x-request-id"] == FRESH.hex
     answered = await client.get(path, headers={"x-request-id": "proxy-1:a.b"})
@@ -93,7 +97,7 @@ async def test_an_answer_and_every_line_about_it_carry_one_id(out: StringIO) -> 
 
 @pytest.mark.parametrize("theirs", ["", "ann@example.com", "a b", "a" * 129, "\u00e9"])
 async def test_an_id_that_can_be_none_is_replaced(theirs: str, out: StringIO) -> None:
-    client, _ = watched()
+    client = watched(metered()[0])
     headers = {"x-request-id": theirs.encode("latin-1")}
     answered = await client.get("/200/ann@example.com", headers=headers)
     assert answered.headers["x-request-id"] == FRESH.hex
@@ -101,7 +105,7 @@ async def test_an_id_that_can_be_none_is_replaced(theirs: str, out: StringIO) ->
 
 
 async def test_a_line_says_who_asked_for_what_and_how_long_it_took(out: StringIO) -> None:
-    client, _ = watched()
+    client = watched(metered()[0])
     said = "dialect=resend&key_id=0123456789ab&refusal=field_invalid"
     await client.post(f"/422/ann@example.com?{said}")
     (line,) = lines(out)
@@ -122,18 +126,18 @@ async def test_a_line_says_who_asked_for_what_and_how_long_it_took(out: StringIO
 
 
 async def test_a_key_that_was_not_proved_is_named_too(out: StringIO) -> None:
-    client, _ = watched()
+    client = watched(metered()[0])
     await client.get("/401/ann@example.com?dialect=resend&key_claimed=0123456789ab")
     assert lines(out)[0]["key_id"] == "0123456789ab"
 
 
 async def test_how_urgent_an_answer_is(out: StringIO) -> None:
-    client, _ = watched()
+    client = watched(metered()[0])
     await client.get("/200/ann@example.com")  # of no dialect: health, asked all the time
     await client.get("/200/ann@example.com?dialect=resend")
     await client.get("/503/ann@example.com?dialect=resend")
     await client.get("/503/ann@example.com")
-    quiet, _ = watched("errors")
+    quiet = watched(metered()[0], "errors")
     await quiet.get("/200/ann@example.com?dialect=resend")
     await quiet.get("/404/ann@example.com?dialect=resend")
     said = [(line["status"], line["level"]) for line in lines(out)]
@@ -141,25 +145,27 @@ async def test_how_urgent_an_answer_is(out: StringIO) -> None:
 
 
 async def test_answers_are_counted_by_route_and_refusals_by_reason(out: StringIO) -> None:
-    client, meter = watched()
+    meter, registry = metered()
+    client = watched(meter)
     for status in (200, 200, 429):
         refusal = "&refusal=rate_limited" if status == 429 else ""
         await client.get(f"/{status}/ann@example.com?dialect=resend{refusal}")
     await client.request("BREW", "/200/ann@example.com")
     assert (await client.get("/fail")).status_code == 500
     meter.refuse_connection(408)
-    found = numbers(meter)
+    found = read(generate_latest(registry).decode())
     where = 'dialect="resend",method="GET",route="/people/{who}"'
-    assert f'waitline_http_requests_total{{{where},status="200"}} 2' in found
-    assert f'waitline_http_requests_total{{{where},status="429"}} 1' in found
-    assert any('method="other"' in line and 'status="405"' in line for line in found)
+    assert found[f'waitline_http_requests_total{{{where},status="200"}}'] == 2
+    assert found[f'waitline_http_requests_total{{{where},status="429"}}'] == 1
+    assert any('method="other"' in name and 'status="405"' in name for name in found)
     failed = 'dialect="health",method="GET",route="/fail",status="500"'
-    assert f"waitline_http_requests_total{{{failed}}} 1" in found
-    assert 'waitline_http_refusals_total{dialect="resend",reason="rate_limited"} 1' in found
-    assert f'waitline_http_request_duration_seconds_bucket{{{where},le="0.25"}} 0' in found
-    assert f'waitline_http_request_duration_seconds_bucket{{{where},le="0.5"}} 3' in found
-    assert f"waitline_http_request_duration_seconds_count{{{where}}} 3" in found
-    assert "waitline_http_requests_in_flight 0" in found
-    assert "waitline_http_connections 3" in found
-    assert 'waitline_http_connections_refused_total{reason="head_too_slow"} 1' in found
-    assert "waitline_http_kafka_connected 1" in found
+    assert found[f"waitline_http_requests_total{{{failed}}}"] == 1
+    assert found['waitline_http_refusals_total{dialect="resend",reason="rate_limited"}'] == 1
+    for bound, count in (("0.25", 0), ("0.5", 3)):
+        within = f'dialect="resend",le="{bound}",method="GET",route="/people/{{who}}"'
+        assert found[f"waitline_http_request_duration_seconds_bucket{{{within}}}"] == count
+    assert found[f"waitline_http_request_duration_seconds_count{{{where}}}"] == 3
+    assert found["waitline_http_requests_in_flight"] == 0
+    assert found["waitline_http_connections"] == 3
+    assert found['waitline_http_connections_refused_total{reason="head_too_slow"}'] == 1
+    assert found["waitline_http_kafka_connected"] == 1

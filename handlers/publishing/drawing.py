@@ -120,7 +120,8 @@ def _parse_step(raw: object, found: Collector) -> DrawnStep:
     """Return a step that has a key at least; what is wrong below the key is noted in `found`."""
     if not isinstance(raw, Mapping):
         fix = "write `{key: ..., type: ..., config: {...}}`"
-        raise ProblemsError([Problem("", f"must be a step, not {raw!r:.40}", fix)])
+        told = "null" if raw is None else f"{raw!r:.40}"
+        raise ProblemsError([Problem("", f"must be a step, not {told}", fix)])
     keyed = Collector()
     key = keyed.attempt("key", parse_name, _named(raw, "key"))
     keyed.check()

@@ -21,6 +21,11 @@ _ADD = {
     "connections": "add it; `[]` where there is one step only",
 }
 
+_CHANGE_SOMETHING = (
+    "add `first_name`, `last_name`, `unsubscribed` or `properties`;"
+    " the Node client expects `firstName` and `lastName`, and drops all other spellings"
+)
+
 _NULL_STEP = re.compile(r"steps\[[0-9]+\]")
 
 Templates = Mapping[str, Mapping[str, object] | None]
@@ -48,6 +53,7 @@ def parse_posted(body: object, templates: Templates, audiences: Audiences) -> Dr
     document = {key: given[key] for key in ("name", *_GRAPH) if given.get(key) is not None}
     document["status"] = "disabled" if given.get("status") is None else given["status"]
     problems = [Problem(key, "is missing", _ADD[key], "automation") for key in lacking]
+    problems += _emptied(document.get("steps"))
     return _parsed(document, templates, audiences, problems)
 
 
@@ -73,6 +79,7 @@ def parse_posted_change(body: object) -> PostedChange:
     if not (halves or name is not None or status is not None or found.problems):
         fix = "say at least one of name, status, or steps with connections"
         found.refuse("", "nothing is to be changed", fix)
+    found.problems += _emptied(given.get("steps"))
     found.check(AutomationError)
     graph = {key: given[key] for key in _GRAPH} if halves else None
     return PostedChange(name, None if status is None else status == "enabled", graph)
@@ -124,6 +131,18 @@ def _parsed(
     return draft
 
 
+def _emptied(steps: object) -> Iterator[Problem]:
+    """Yield the contact updates that change nothing, which nobody draws on purpose.
+
+    None of their keys must be there, so nothing else would tell that a client dropped them all.
+    """
+    for step in steps if isinstance(steps, list) else ():
+        is_update = isinstance(step, Mapping) and step.get("type") == "contact_update"
+        if is_update and not step.get("config"):
+            where = f'step "{step.get("key")}"'
+            yield Problem("config", "changes nothing", _CHANGE_SOMETHING, where)
+
+
 def _explained(problem: Problem) -> Problem:
     """Add what is known of clients that leave things out on the way.
 
@@ -134,7 +153,7 @@ def _explained(problem: Problem) -> Problem:
     if problem.message == "is missing" and problem.field.startswith("config.") and "_" in key:
         hint = f"the Node client expects `{to_camel(key)}`, and drops `{key}`"
         return problem._replace(fix=f"{problem.fix}; {hint}")
-    if _NULL_STEP.fullmatch(problem.field) and "not None" in problem.message:
+    if _NULL_STEP.fullmatch(problem.field) and "not null" in problem.message:
         hint = "the Node client makes a null of a step whose type it does not know"
         return problem._replace(fix=f"{problem.fix}; {hint}")
     return problem

@@ -88,10 +88,23 @@ def test_what_the_node_client_drops_is_explained() -> None:
     assert "Node" not in found['step "d" config.duration']
 
 
+@pytest.mark.parametrize("config", [{}, [], None])
+def test_an_update_that_lost_all_it_changes_is_refused(config: object) -> None:
+    """F1: each key of a contact update may be left out, so that only their loss tells a mistake."""
+    body = line({"key": "u", "type": "contact_update", "config": config})
+    for parse in (parsed, parse_posted_change):
+        found = refused(parse, body)['step "u" config']
+        assert "changes nothing" in found
+        assert "the Node client expects `firstName`" in found
+    body["steps"][1]["config"] = {"first_name": None}
+    assert parsed(body).definition["steps"][1]["config"] == {"first_name": None}
+
+
 def test_a_step_of_no_known_type_may_arrive_as_null() -> None:
     body = line(delay("d"))
     body["steps"].append(None)
     found = refused(parsed, body)["automation steps[2]"]
+    assert "must be a step, not null" in found
     assert "the Node client makes a null of a step whose type it does not know" in found
     body["steps"][2] = 7
     assert "Node" not in refused(parsed, body)["automation steps[2]"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.node_clients import packages_or_skip
 from tests.clients.served import Served, serve
 from tests.conftest import CreateTopics
 from tests.integration.kit import a_house
@@ -21,3 +22,9 @@ async def served(
         serve(house) as opened,
     ):
         yield opened
+
+
+@pytest.fixture(scope="session")
+def npm() -> Path:
+    """The folder in which npm's clients are installed."""
+    return packages_or_skip()

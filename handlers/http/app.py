@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
@@ -28,8 +29,19 @@ def make_app(
         Host(host, built[name]) for name, named in hosts.items() for host in named
     ]
     by_prefix: list[BaseRoute] = [
-        Mount(dialect.prefix, built[dialect.name]) for dialect in DIALECTS
+        _Below(dialect.prefix, built[dialect.name]) for dialect in DIALECTS
     ]
-    root = Mount("", built[DIALECTS[0].name])
+    root = _Below("", built[DIALECTS[0].name])
     app = Starlette(routes=[*health_routes(services), *by_host, *by_prefix, root])
     return Watch(app, watching)
+
+
+class _Below(Mount):
+    """Every path below a prefix, so that all are answered in the dialect's words.
+
+    A plain mount leaves out those that hold a line feed, which a client may well encode.
+    """
+
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        super().__init__(path, app)
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 from msgspec import Struct
-from starlette.types import ASGIApp
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Scope
 
 from handlers.http.body import BodyLimits
 from handlers.http.bucket import Allowance
 from handlers.http.docs import add_docs
+from handlers.http.documenting import document_headers
 from handlers.http.fault import Fault
 from handlers.http.guard import Guard
 from handlers.http.services import Services
 from handlers.http.translate import MEANINGS, fault_of
+
+#: The methods that routes may have.
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Dialect(Struct, frozen=True):
@@ -50,6 +55,8 @@ def build(dialect: Dialect, services: Services, limits: BodyLimits) -> ASGIApp:
 
     async def say(request: Request, error: Exception) -> JSONResponse:
         fault = fault_of(error)
+        if fault.kind == "method_unknown":
+            fault.headers = {"allow": _allowed(app.routes, request.scope)}
         request.state.refusal = fault.kind
         return dialect.render(fault)
 
@@ -59,4 +66,15 @@ def build(dialect: Dialect, services: Services, limits: BodyLimits) -> ASGIApp:
     for router in dialect.routers:
         app.include_router(router)
     add_docs(app)
+    document_headers(app, dialect.headers)
     return Guard(app, dialect.name, dialect.render, dialect.headers, limits)
+
+
+def _allowed(routes: Sequence[BaseRoute], scope: Scope) -> str:
+    """Return the methods that a path has, as the header `Allow` lists them (RFC 9110, 15.5.6)."""
+
+    def is_allowed(method: str) -> bool:
+        asked = {**scope, "method": method}
+        return any(route.matches(asked)[0] is Match.FULL for route in routes)
+
+    return ", ".join(method for method in METHODS if is_allowed(method))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 #: A part of the run record.
 Part = Mapping[str, Any]
@@ -32,6 +33,18 @@ def omitted() -> Any:
     return Field(default_factory=_nothing)
 
 
+def fitting(document: type[Document], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what can stand in a document of what somebody wrote, who could write anything.
+
+    What is of no type that the document has for it is left out, as if nobody had said it.
+    """
+    return {
+        key: value
+        for key, value in said.items()
+        if key in document.model_fields and _fits(document, key, value)
+    }
+
+
 def milliseconds(text: str) -> str:
     """Return an instant of the record, which has microseconds, with milliseconds."""
     assert len(text) == _LENGTH, f"{text!r:.40} is no instant of a record"
@@ -45,3 +58,18 @@ def optional_milliseconds(text: str | None) -> str | None:
 
 def _nothing() -> None:
     return None
+
+
+def _fits(document: type[Document], field: str, value: object) -> bool:
+    try:
+        _reader(document, field).validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+@cache
+def _reader(document: type[Document], field: str) -> TypeAdapter[Any]:
+    annotation = document.model_fields[field].annotation
+    assert annotation is not None, "every field of a document has a type"
+    return TypeAdapter(annotation)

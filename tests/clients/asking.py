@@ -20,7 +20,6 @@ CHECKS = (
     "content_type_conformance",
     "response_schema_conformance",
     "response_headers_conformance",
-    "unsupported_method",
     "ignored_auth",
 )
 
@@ -32,25 +31,24 @@ KNOWN_OFTEN = 0.5
 
 
 async def ask_everything(
-    document_url: str, headers: Mapping[str, str], known: Mapping[str, Sequence[str]], folder: Path
+    document_url: str, login: str, known: Mapping[str, Sequence[str]], folder: Path
 ) -> str:
     """Run it, the same requests every time; return what it says.
 
-    `known` are values that lead somewhere, by the parameters they fit, such as `path.contact` or
-    `body.email`.
+    `login` is how it is let in, as its configuration says that. `known` are values that lead
+    somewhere, by the parameters they fit, such as `path.contact` or `body.email`.
 
     Raises:
         AssertionError: it found something; says what.
     """
     config = folder / "schemathesis.toml"
-    config.write_text(_config(known))
+    config.write_text("\n".join(["[auth.openapi]", login, *_config(known), ""]))
     program = await asyncio.create_subprocess_exec(
         *(Path(sys.executable).with_name("schemathesis"), "--config-file", config),
         *("run", document_url, "--checks", ",".join(CHECKS)),
         *("--max-examples", EXAMPLES, "--seed", "1", "--generation-deterministic"),
         *("--no-color", "--continue-on-failure"),
         *("--suppress-health-check", "all", "--request-timeout", "30"),
-        *(part for pair in headers.items() for part in ("--header", ": ".join(pair))),
         cwd=folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -64,8 +62,8 @@ async def ask_everything(
     return said.decode()
 
 
-def _config(known: Mapping[str, Sequence[str]]) -> str:
-    """Return its configuration; a JSON string or list is TOML as well."""
+def _config(known: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the lines that tell it of them; a JSON string or list is TOML as well."""
     lines = []
     for name, values in known.items():
         label = name.replace(".", "-")
@@ -74,4 +72,4 @@ def _config(known: Mapping[str, Sequence[str]]) -> str:
     for name in known:
         label, often = name.replace(".", "-"), KNOWN_OFTEN
         lines.append(f'{json.dumps(name)} = {{dictionary = "{label}", probability = {often}}}')
-    return "\n".join([*lines, ""])
+    return lines

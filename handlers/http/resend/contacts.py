@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel
 
 from handlers.http.bearer import allow
@@ -36,6 +36,18 @@ from state.postgres.audiences_by_id import get_topic
 router = APIRouter(tags=["Contacts"], responses=ERRORS)
 
 
+async def _is_known(
+    given: Given, audience_id: Annotated[UUID, Path(description="A segment's id.")]
+) -> None:
+    async with given.reading() as session:
+        await segment_of(session, audience_id)
+
+
+#: The dependency of the old paths below audiences, as segments were once called: there is the one
+#: that is named. Which contact is meant, the rest of the path says, whether it is in it or not.
+_BELOW_AUDIENCE = Depends(_is_known)
+
+
 class ContactNamed(BaseModel):
     """Which contact it was."""
 
@@ -63,7 +75,10 @@ async def create_in_audience(given: Given, audience_id: UUID, said: NewContact) 
 
 
 @router.get("/contacts/{contact}", dependencies=[allow("read")])
-@router.get("/audiences/{audience_id}/contacts/{contact}", dependencies=[allow("read")])
+@router.get(
+    "/audiences/{audience_id}/contacts/{contact}",
+    dependencies=[allow("read"), _BELOW_AUDIENCE],
+)
 async def read_contact(given: Given, contact: Named) -> ContactView:
     """Get a contact with its properties."""
     async with given.reading() as session:
@@ -71,7 +86,10 @@ async def read_contact(given: Given, contact: Named) -> ContactView:
 
 
 @router.patch("/contacts/{contact}", dependencies=[allow("full")])
-@router.patch("/audiences/{audience_id}/contacts/{contact}", dependencies=[allow("full")])
+@router.patch(
+    "/audiences/{audience_id}/contacts/{contact}",
+    dependencies=[allow("full"), _BELOW_AUDIENCE],
+)
 async def update_contact(given: Given, contact: Named, said: ContactWords) -> ContactNamed:
     """Change a contact: what is absent stays, null clears a name."""
     async with given.reading() as session:
@@ -86,7 +104,10 @@ async def update_contact(given: Given, contact: Named, said: ContactWords) -> Co
 
 
 @router.delete("/contacts/{contact}", dependencies=[allow("full")])
-@router.delete("/audiences/{audience_id}/contacts/{contact}", dependencies=[allow("full")])
+@router.delete(
+    "/audiences/{audience_id}/contacts/{contact}",
+    dependencies=[allow("full"), _BELOW_AUDIENCE],
+)
 async def delete_contact(given: Given, contact: Named) -> ContactDeleted:
     """Delete a contact: its runs end, and what was known of it is erased."""
     async with given.reading() as session:

@@ -13,7 +13,7 @@ from uuid import UUID
 from msgspec import Struct
 from pydantic import BaseModel
 
-from handlers.http.rendering import Document, Moment, milliseconds
+from handlers.http.rendering import Document, Moment, fitting, milliseconds
 from handlers.http.revkeen.words import manual_event, source_of
 from state.moment import moment_text
 from state.postgres.automations import AutomationRow
@@ -224,5 +224,5 @@ def _planned_steps(raw: object) -> list[object]:
 
 
 def _own_annotations(definition: Mapping[str, Any]) -> Mapping[str, Any]:
-    own: Mapping[str, Any] = definition.get("annotations", {}).get(_OWNER, {})
-    return own
+    """Return what was noted for us, by whoever made the automation, as far as it makes sense."""
+    return fitting(AutomationDocument, definition.get("annotations", {}).get(_OWNER, {}))

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from handlers.http.derived_ids import version_id
-from handlers.http.rendering import Document, Moment, milliseconds
+from handlers.http.rendering import Document, Moment, fitting, milliseconds
 from handlers.http.sendrealm.definition import our_drawing, their_definition
 from state.moment import moment_text
 from state.postgres.automations import AutomationRow, VersionRow
@@ -162,8 +162,8 @@ def _head(row: AutomationRow) -> dict[str, object]:
 
 
 def _own_annotations(definition: Mapping[str, Any]) -> Mapping[str, Any]:
-    own: Mapping[str, Any] = definition.get("annotations", {}).get(_OWNER, {})
-    return own
+    """Return what was noted for us, by whoever made the automation, as far as it makes sense."""
+    return fitting(AutomationDocument, definition.get("annotations", {}).get(_OWNER, {}))
 
 
 def _annotated(definition: Mapping[str, Any], own: Mapping[str, object]) -> dict[str, object]:

@@ -1,0 +1,73 @@
+"""What a server does while it has lost Postgres, and once it is back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.local.postgres import LocalPostgres
+from state.postgres.migrate import migrate
+from tests.clients.served import serve
+from tests.conftest import CreateTopics
+from tests.integration.drawn import waiting
+from tests.integration.kit import House, a_house
+from tests.waiting import until_so
+
+SENT = {"event": "go", "email": "ann@example.com"}
+
+#: One request of each kind: one that reads, one that writes a definition, one that sends.
+REQUESTS = {
+    "/automations": None,
+    "/segments": {"name": "VIP"},
+    "/events/send": SENT,
+}
+
+
+@pytest.fixture
+async def house(
+    kafka: str, own_postgres: LocalPostgres, topics: CreateTopics, tmp_path: Path
+) -> AsyncIterator[House]:
+    """A house on a Postgres that belongs to the test, without a worker."""
+    database = await own_postgres.create_database("served")
+    await migrate(database)
+    async with a_house(kafka, database, topics, tmp_path) as made:
+        yield made
+
+
+async def statuses(client: httpx.AsyncClient) -> set[int]:
+    """Return what the requests are answered with."""
+    found = set()
+    for path, body in REQUESTS.items():
+        answer = await (client.get(path) if body is None else client.post(path, json=body))
+        found.add(answer.status_code)
+        if answer.status_code == 503:
+            assert answer.json()["name"] == "service_unavailable"
+            assert int(answer.headers["retry-after"]) >= 1
+    return found
+
+
+async def test_a_database_that_is_lost_is_said_to_be_and_found_again(
+    house: House, own_postgres: LocalPostgres
+) -> None:
+    """No restart is needed; nothing was written meanwhile."""
+    await house.apply(waiting())
+    async with serve(house) as served, served.client() as client:
+        assert await statuses(client) == {200, 201, 202}
+        own_postgres.kill()
+        assert await statuses(client) == {503}
+        assert (await client.get("/healthz")).status_code == 200
+        ready = await client.get("/readyz")
+        assert (ready.status_code, list(ready.json()["away"])) == (503, ["postgres"])
+        own_postgres.start()
+
+        async def is_ready() -> bool:
+            return (await client.get("/readyz")).status_code == 200
+
+        await until_so(is_ready, 60)
+        assert len((await client.get("/segments")).json()["data"]) == 1
+        assert await statuses(client) == {200, 409, 202}
+        topic = await house.topic(house.events, 2)
+        assert len(topic) == 2

@@ -90,6 +90,11 @@ class Publisher:
         """Tell whether `start` has connected, and `stop` not been called since."""
         return self._producer is not None
 
+    def knows(self, topic: str) -> bool:
+        """Tell whether a topic was published to, or asked for, and was there."""
+        assert self._producer is not None, "start() comes first"
+        return self._producer.client.cluster.partitions_for_topic(topic) is not None
+
     async def missing(self, topics: Iterable[str]) -> set[str]:
         """Ask the brokers which of these topics there are not.
 

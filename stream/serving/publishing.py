@@ -25,6 +25,8 @@ PAUSE_SECONDS = 1.0
 #: How long a broker may take to say that it is there.
 ASK_SECONDS = 3.0
 
+_AWAY = "No broker answers: nothing was sent, try again"
+
 log = structlog.get_logger()
 
 
@@ -77,7 +79,7 @@ class EventPublisher:
 
     def _checked(self, document: Mapping[str, object], way: Way) -> Checked:
         if not self._publisher.is_started:
-            raise unavailable("No broker answers: nothing was sent, try again", RETRY_SECONDS)
+            raise unavailable(_AWAY, RETRY_SECONDS)
         document = {"id": fresh_id(self._clock.new_id()), **document}
         try:
             return check(document, self._settings, self._clock.utc_now(), way)
@@ -85,6 +87,8 @@ class EventPublisher:
             raise Fault("field_invalid", str(error)) from None
 
     async def _put(self, checked: Checked, again: str) -> Coordinates:
+        if not self._publisher.knows(checked.record.topic):
+            await self._require(checked.record.topic)
         try:
             async with asyncio.timeout(self._settings.http_publish_timeout.total_seconds()):
                 return await self._publisher.publish(*checked.record)
@@ -94,6 +98,24 @@ class EventPublisher:
                 f"No broker has acknowledged the event, and it may still arrive: {again}",
                 RETRY_SECONDS,
             ) from None
+
+    async def _require(self, topic: str) -> None:
+        """Refuse at once what would be waited for in vain: the library waits for topics to come.
+
+        Raises:
+            Fault: there is no such topic, or nobody to ask.
+        """
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                missing = await self._publisher.missing([topic])
+        except (KafkaError, TimeoutError, OSError):
+            raise unavailable(_AWAY, RETRY_SECONDS) from None
+        if missing:
+            log.warning("topics.missing", topics=[topic], remedy="waitline topics create")
+            raise unavailable(
+                "The topic that it belongs to is not there yet: nothing was sent, try again",
+                RETRY_SECONDS,
+            )
 
     async def trouble(self) -> str | None:
         """Return why events cannot be published now, None if they can."""

@@ -149,10 +149,15 @@ async def test_topics_that_are_missing_are_named_with_the_command_that_makes_the
         await until_so(is_told)
         async with lacking.client() as client:
             ready = await client.get("/readyz")
+            refused = await client.post("/events/send", json=SEND)
         assert ready.status_code == 503
         assert ready.json()["away"] == {
             "kafka": "it lacks nobody-made-me: run `waitline topics create`"
         }
+        assert refused.status_code == 503
+        assert "not there yet: nothing was sent" in refused.json()["message"]
+        (line,) = told(lacking.log, "topics.missing")
+        assert line["request_id"] == refused.headers["x-request-id"]
 
 
 async def test_ctrl_c_ends_it_in_order_and_what_had_begun_is_answered(served: Served) -> None:

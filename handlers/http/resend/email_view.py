@@ -60,14 +60,14 @@ class EmailView(BaseModel):
     )
     created_at: str
     subject: str
-    html: str | None = None
-    text: str | None = None
-    bcc: list[str] | None = None
-    cc: list[str] | None = None
+    html: str | None
+    text: str | None
+    bcc: list[str] | None
+    cc: list[str] | None
     reply_to: list[str] | None
     last_event: LastEvent
-    scheduled_at: str | None = None
-    tags: list[dict[str, str]] = Field(default_factory=list)
+    scheduled_at: str | None
+    tags: list[dict[str, str]]
     status: str
     error: dict[str, Any] | None
     automation_id: UUID
@@ -93,8 +93,14 @@ def _view(record: Mapping[str, Any], message: Mapping[str, Any]) -> EmailView:
         sender=said.get("from") or "",
         created_at=instant(message["created_at"]),
         subject=message["subject"] or "",
+        html=None,
+        text=None,
+        bcc=None,
+        cc=None,
         reply_to=None if reply_to is None else [reply_to],
         last_event=_last_event(message),
+        scheduled_at=None,
+        tags=[],
         status=message["status"],
         error=message["error"],
         automation_id=record["automation_id"],

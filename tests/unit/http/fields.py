@@ -1,7 +1,8 @@
 """Field tables: what a dialect's documents hold, a line a field, and how a document is held to one.
 
-A line is `path type presence origin`. Paths name lists with `[]`. A type is one of `TYPES`, or a
-word that the field always says, in quotes. Presence is `always`, `nullable` (always there, null
+A line is `path type presence origin`. Paths name lists with `[]`, and objects whose keys are free
+with `{}`. A type is one of `TYPES`, or the word that the field always says, in quotes, or all the
+words that it may say, with `|` between. Presence is `always`, `nullable` (always there, null
 when unknown), `null` (always there, and nothing is ever known) or `omitted` (left out where it does
 not apply). Origin is `seed` or `docs` for what the sources show, `ours` for what they do not.
 """
@@ -16,18 +17,26 @@ from uuid import UUID
 from pydantic import BaseModel
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\+00")
 
 
 def _is_uuid(value: object) -> bool:
-    return isinstance(value, str) and str(UUID(value)) == value
+    try:
+        return isinstance(value, str) and str(UUID(value)) == value
+    except ValueError:
+        return False
 
 
 TYPES = {
     "uuid": _is_uuid,
     "text": lambda value: isinstance(value, str) and value != "",
+    "string": lambda value: isinstance(value, str),
     "moment": lambda value: isinstance(value, str) and MOMENT.fullmatch(value) is not None,
+    "instant": lambda value: isinstance(value, str) and INSTANT.fullmatch(value) is not None,
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "scalar": lambda value: isinstance(value, str | int | float) and not isinstance(value, bool),
     "flag": lambda value: isinstance(value, bool),
+    "true": lambda value: value is True,
     "object": lambda value: isinstance(value, dict),
     "list": lambda value: isinstance(value, list),
     "json": lambda value: True,
@@ -37,9 +46,13 @@ TYPES = {
 SCHEMAS = {
     "uuid": {"type": "string", "format": "uuid"},
     "text": {"type": "string"},
+    "string": {"type": "string"},
+    "instant": {"type": "string"},
     "moment": {"type": "string", "format": "date-time"},
     "integer": {"type": "integer"},
+    "scalar": {"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "number"}]},
     "flag": {"type": "boolean"},
+    "true": {"const": True},
     "object": {"type": "object"},
     "list": {"type": "array"},
     "json": {},
@@ -64,15 +77,20 @@ class FieldRow(NamedTuple):
 
     @property
     def name(self) -> str:
-        return self.path.rpartition(".")[2].removesuffix("[]")
+        return self.path.rpartition(".")[2].removesuffix("[]").removesuffix("{}")
+
+    @property
+    def words(self) -> list[str]:
+        """Return the words that the field may say, none where it may say others."""
+        return [word.strip('"') for word in self.type.split("|")] if '"' in self.type else []
 
     def fits(self, value: object) -> bool:
         if value is None:
             return self.may_be_null or self.type == "json"
         if self.presence == "null":
             return False
-        if self.type.startswith('"'):
-            return value == self.type.strip('"')
+        if self.words:
+            return value in self.words
         return TYPES[self.type](value)
 
 
@@ -93,8 +111,11 @@ def parts(document: Any, path: str) -> list[Any]:
     if not path:
         return [document]
     here, _, rest = path.partition(".")
-    below = document.get(here.removesuffix("[]"))
-    several = (below or []) if here.endswith("[]") else [below]
+    below = document.get(here.removesuffix("[]").removesuffix("{}"))
+    if here.endswith("{}"):
+        several = list((below or {}).values())
+    else:
+        several = (below or []) if here.endswith("[]") else [below]
     return [part for one in several if one is not None for part in parts(one, rest)]
 
 
@@ -153,16 +174,21 @@ def _below(value: Any, rows: Table, row: FieldRow) -> Any:
 
 
 class SchemaField(NamedTuple):
-    """What a model's JSON Schema says of a field."""
+    """What a model's JSON Schema says of a field; what has a default is always there, too."""
 
     schema: Mapping[str, Any]
     is_null: bool
     is_required: bool
+    has_default: bool
 
 
 def schema_fields(model: type[BaseModel]) -> dict[str, SchemaField]:
     """Return every field of a model by its path, those of models below it too."""
-    root = model.model_json_schema(mode="serialization")
+    return fields_of_schema(model.model_json_schema(mode="serialization"))
+
+
+def fields_of_schema(root: Mapping[str, Any]) -> dict[str, SchemaField]:
+    """Return every field of a JSON Schema as `schema_fields` does; `$defs` are what it names."""
     return dict(_schema_fields(root, root, ""))
 
 
@@ -172,11 +198,16 @@ def _schema_fields(
     for name, raw in at["properties"].items():
         schema, is_null = _resolved(root, raw)
         items = _resolved(root, schema.get("items", {}))[0]
+        values = schema.get("additionalProperties", {})
+        values = _resolved(root, values)[0] if isinstance(values, Mapping) else {}
         path = f"{parent}.{name}" if parent else name
         if "properties" in items:
             path += "[]"
-        yield path, SchemaField(schema, is_null, name in at.get("required", ()))
-        below = items if "properties" in items else schema
+        if "properties" in values:
+            path += "{}"
+        required = name in at.get("required", ())
+        yield path, SchemaField(schema, is_null, required, "default" in raw)
+        below = next((one for one in (items, values) if "properties" in one), schema)
         if "properties" in below:
             yield from _schema_fields(root, below, path)
 
@@ -184,7 +215,7 @@ def _schema_fields(
 def _resolved(root: Mapping[str, Any], raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
     """Return a schema with its reference followed, and whether null fits it too."""
     options = [one for one in raw.get("anyOf", [raw]) if one.get("type") != "null"]
-    (schema,) = options
+    schema = options[0] if len(options) == 1 else {"anyOf": options}
     if "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
     return schema, len(options) < len(raw.get("anyOf", options))
@@ -192,11 +223,13 @@ def _resolved(root: Mapping[str, Any], raw: Mapping[str, Any]) -> tuple[Mapping[
 
 def schema_misfits(row: FieldRow, field: SchemaField) -> list[str]:
     """Return where a model's schema says something else of a field than the table."""
-    wanted = {"const": row.type.strip('"')} if row.type.startswith('"') else SCHEMAS[row.type]
+    wanted: Mapping[str, Any] = SCHEMAS.get(row.type, {})
+    if row.words:
+        wanted = {"enum": row.words} if row.words[1:] else {"const": row.words[0]}
     said = {key: field.schema.get(key) for key in wanted}
     found = [] if said == wanted else [f"{row.path}: {said}, not {wanted}"]
     if row.type != "json" and field.is_null != row.may_be_null:
         found.append(f"{row.path}: null {field.is_null}, not {row.may_be_null}")
-    if field.is_required == (row.presence == "omitted"):
+    if (field.is_required or field.has_default) == (row.presence == "omitted"):
         found.append(f"{row.path}: required {field.is_required}")
     return found

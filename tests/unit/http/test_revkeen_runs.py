@@ -1,11 +1,10 @@
-"""RevKeen's run documents: every field by the table, and the example run of its reference."""
+"""RevKeen's run documents: every field by the table, and what its words mean."""
 
 from collections.abc import Mapping
 
 import pytest
 
 from handlers.http.revkeen import documents
-from handlers.http.revkeen.envelopes import enveloped
 from handlers.http.revkeen.runs import run_detail, run_item, run_queued
 from handlers.http.revkeen.words import manual_event
 from state.ids import name_uuid
@@ -186,82 +185,6 @@ def test_what_may_be_null_is_so_somewhere_and_elsewhere_not(row) -> None:
     assert fields.witnesses(details(), row) == wanted
 
 
-# --- the example run ------------------------------------------------------------------------------
-
-
-def test_the_example_run_is_reproduced_key_for_key() -> None:
-    """R4: a receipt, its opening, a push of thanks; approvals and notifications there are none."""
-    found = detail(records.completed(), objective="Thank who opened", risk_profile="medium")
-    assert list(found) == [row.path.removesuffix("[]") for row in RUN_DETAIL if not row.parent]
-    receipt, waited, pushed = found["steps"]
-    assert enveloped(found) == {
-        "data": {
-            "id": found["id"],
-            "object": "automation_run",
-            "automation_id": str(automation_id()),
-            "automation_name": "A",
-            "status": "completed",
-            "trigger_source": "event",
-            "summary": None,
-            "error_message": None,
-            "created_at": "2026-06-08T14:15:00.000Z",
-            "started_at": "2026-06-08T14:15:00.000Z",
-            "completed_at": "2026-06-08T14:16:30.000Z",
-            "automation_version_id": found["version"]["id"],
-            "thread_id": None,
-            "trigger_payload": {"order_id": "ord_1"},
-            "version": {
-                "id": found["automation_version_id"],
-                "version": 1,
-                "objective": "Thank who opened",
-            },
-            "automation": {
-                "id": str(automation_id()),
-                "name": "A",
-                "status": "active",
-                "trigger_type": "event",
-                "risk_profile": "medium",
-            },
-            "steps": [
-                _step(
-                    receipt,
-                    0,
-                    ("send_email", "send_receipt"),
-                    (0, "2026-06-08T14:15:00.000Z"),
-                ),
-                _step(
-                    waited,
-                    1,
-                    ("wait_for_event", "wait_for_open"),
-                    (90_000, "2026-06-08T14:15:00.000Z"),
-                ),
-                _step(pushed, 2, ("send_push", "thank"), (0, "2026-06-08T14:16:30.000Z")),
-            ],
-            "approvals": [],
-            "notifications": [],
-        }
-    }
-    assert receipt["input_json"] == {"template": {"id": "mail", "variables": None}}
-    assert receipt["output_json"]["to"] == "ann@example.com"
-    assert waited["output_json"] == {"event": "sendrealm.mail.open", "payload": {}}
-
-
-def _step(
-    found: dict[str, object], index: int, what: tuple[str, str], when: tuple[int, str]
-) -> dict[str, object]:
-    return {
-        "id": found["id"],
-        "step_index": index,
-        "step_type": what[0],
-        "name": what[1],
-        "status": "completed",
-        "input_json": found["input_json"],
-        "output_json": found["output_json"],
-        "duration_ms": when[0],
-        "created_at": when[1],
-    }
-
-
 # --- words ----------------------------------------------------------------------------------------
 
 
@@ -280,6 +203,11 @@ def test_statuses_are_in_their_words(name, status, step_statuses) -> None:
     found = detail(records.RECORDS[name]())
     assert found["status"] == status
     assert [step["status"] for step in found["steps"]] == step_statuses
+
+
+def test_a_step_says_how_long_it_took() -> None:
+    found = detail(records.completed())
+    assert [step["duration_ms"] for step in found["steps"]] == [0, 90_000, 0]
 
 
 def test_a_failure_is_told_by_the_run_s_message() -> None:

@@ -1,11 +1,8 @@
-"""Sendrealm's run documents: every field by the table, and the example run of its reference."""
-
-from typing import Any
+"""Sendrealm's run documents: every field by the table, and what its words mean."""
 
 import pytest
 
 from handlers.http.sendrealm import documents
-from handlers.http.sendrealm.envelopes import enveloped
 from handlers.http.sendrealm.runs import run_detail, run_item
 from tests.unit.http import fields, records
 
@@ -132,106 +129,6 @@ def test_what_may_be_null_or_left_out_is_so_somewhere_and_elsewhere_not(row) -> 
     rendered = [run_detail(made()) for made in records.RECORDS.values()]
     wanted = {"there"} if row.path in NEVER_NULL else fields.WITNESSED[row.presence]
     assert fields.witnesses(rendered, row) == wanted
-
-
-# --- the example run ------------------------------------------------------------------------------
-
-
-def test_the_example_run_is_reproduced_key_for_key() -> None:
-    """R4: a receipt, opened after ninety seconds, and a push of thanks."""
-    found = run_detail(records.completed())
-    ids = _ids(found)
-    assert enveloped(fields.without_ours(found, RUN_DETAIL)) == {
-        "data": {
-            "id": ids["run"],
-            "automation_id": ids["automation"],
-            "trigger_event_name": "order.completed",
-            "resolved_identity_type": "email",
-            "resolved_identity_value": "ann@example.com",
-            "status": "completed",
-            "trigger_event": {
-                "id": "evt-1",
-                "event_name": "order.completed",
-                "payload": {"order_id": "ord_1"},
-                "occurred_at": "2026-06-08T14:15:00.000Z",
-            },
-            "steps": [
-                {
-                    "id": ids["receipt"],
-                    "step_key": "send_receipt",
-                    "step_type": "send_email_template",
-                    "status": "completed",
-                    "linked_emails": [_message("subject", "mail", contact_id=ids["contact"])],
-                },
-                {
-                    "id": ids["wait_step"],
-                    "step_key": "wait_for_open",
-                    "step_type": "wait_for_event",
-                    "status": "completed",
-                    "branch_taken": "received",
-                    "waits": [_wait(ids)],
-                },
-                {
-                    "id": ids["push"],
-                    "step_key": "thank",
-                    "step_type": "send_push_template",
-                    "status": "completed",
-                    "linked_push_notifications": [
-                        _message("title", "push", contact_id=ids["contact"])
-                    ],
-                },
-            ],
-            "waits": [_wait(ids)],
-            "sent_emails": [_message("subject", "mail", automation_step_key="send_receipt")],
-            "sent_push_notifications": [_message("title", "push", automation_step_key="thank")],
-        }
-    }
-
-
-def _ids(found: dict[str, Any]) -> dict[str, str]:
-    receipt, waited, pushed = found["steps"]
-    return {
-        "run": found["id"],
-        "automation": found["automation_id"],
-        "contact": receipt["linked_emails"][0]["contact_id"],
-        "receipt": receipt["id"],
-        "wait_step": waited["id"],
-        "wait": found["waits"][0]["id"],
-        "push": pushed["id"],
-    }
-
-
-def _message(headline: str, template: str, **owner: str) -> dict[str, str]:
-    return {
-        "id": str(records.EMAIL_ID if headline == "subject" else records.PUSH_ID),
-        headline: "Your receipt",
-        "status": "sent",
-        "last_event": "send",
-        "template_version_id": template,
-        "created_at": "2026-06-08T14:15:01.000Z",
-        **owner,
-    }
-
-
-def _wait(ids: dict[str, str]) -> dict[str, Any]:
-    return {
-        "id": ids["wait"],
-        "step_id": ids["wait_step"],
-        "step_key": "wait_for_open",
-        "step_type": "wait_for_event",
-        "waiting_for_event_name": "sendrealm.mail.open",
-        "status": "received",
-        "resolved_identity_value": "ann@example.com",
-        "timeout_at": "2026-06-08T14:45:00.000Z",
-        "resumed_at": "2026-06-08T14:16:30.000Z",
-        "timed_out_at": None,
-        "outcome_branch": "received",
-        "resumed_by_event": {
-            "id": "evt-2",
-            "event_name": "sendrealm.mail.open",
-            "occurred_at": "2026-06-08T14:16:30.000Z",
-        },
-    }
 
 
 # --- words ----------------------------------------------------------------------------------------

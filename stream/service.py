@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from state.postgres.migrate import pending
 from state.postgres.outgoing import Role
 from state.postgres.store import PostgresStore
 from state.turn import Moved, Unavailable, Unknown
+from stream import garbage
 from stream.announcer import Announcer
 from stream.clock import Clock, SystemClock
 from stream.config import ConfigError, Settings
@@ -177,10 +177,7 @@ async def run_worker(settings: Settings, index: int = 0) -> None:
         if missing:
             raise ConfigError(f"the database lacks {', '.join(missing)}: run `waitline migrate`")
         async with _opened(settings) as worker, offered(settings, index, worker.metrics):
-            # What was imported and wired stays: the collector need not walk it again (a worker
-            # spent an eighth of its time there).
-            gc.freeze()
-            gc.set_threshold(50_000, 50, 100)
+            garbage.settle()
             log.info("worker.started", pid=os.getpid())
             stop.ends(worker)
             await worker.run()

@@ -23,11 +23,11 @@ class Services(Struct, frozen=True):
     `reading()` lends a session that only reads, `writing()` one for a change of definitions, which
     is committed at its end. `publish` puts an event, given as the plain form's document, on Kafka,
     and returns its id once all replicas have it; `event_key` tells by which key (rule E1) an event
-    is stored that was published under an id. `cancel_runs_of` ends the live runs of a deleted
-    automation in the name of who deleted it, `cancel_run` one run of a contact's, if it is still
-    live; `retry_run` returns the new run's id. `explain` tells what an event did. `change_contact`
-    puts contact events about one person on Kafka, in order, and returns once a worker has applied
-    them. `troubles` says what is away.
+    is stored that was published under an id. `schema_of` tells what an event's payload must be
+    like. `cancel_runs_of` ends the live runs of a deleted automation in the name of who deleted it,
+    `cancel_run` one run of a contact's, if it is still live; `retry_run` returns the new run's id.
+    `explain` tells what an event did. `change_contact` puts contact events about one person on
+    Kafka, in order, and returns once a worker has applied them. `troubles` says what is away.
     """
 
     reading: Callable[[], AbstractAsyncContextManager[Session]]
@@ -43,6 +43,7 @@ class Services(Struct, frozen=True):
     new_id: Callable[[], UUID]
     event_key: Callable[[str], UUID]
     change_contact: Callable[[Sequence[Mapping[str, object]]], Awaitable[None]]
+    schema_of: Callable[[str], Awaitable[Mapping[str, str] | None]]
 
 
 async def services_of(request: Request) -> Services:

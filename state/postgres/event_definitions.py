@@ -6,7 +6,7 @@ in `store.session()`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -40,7 +40,9 @@ BY_NAME = """
 select event_id, name, schema, created_at, updated_at from event_definitions where name = $1
 """
 
-SCHEMA = "select schema from event_definitions where name = $1"
+SCHEMAS = """
+select name, schema from event_definitions where name = any($1::text[]) and schema is not null
+"""
 
 UPDATE = """
 update event_definitions set schema = $2, updated_at = $3 where event_id = $1
@@ -117,10 +119,9 @@ async def get_event(session: Session, named: str) -> EventDefinition:
     return _definition(rows[0])
 
 
-async def schema_of(session: Session, name: str) -> Schema | None:
-    """Return what the payload of an event must be like; None if it may be anything."""
-    schema: Schema | None = parsed(await session.value(SCHEMA, name))
-    return schema
+async def schemas_of(session: Session, names: Collection[str]) -> dict[str, Schema]:
+    """Return what the payloads of events must be like, by name, where anything is said of them."""
+    return {name: parsed(schema) for name, schema in await session.rows(SCHEMAS, list(names))}
 
 
 async def update_event(

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 import asyncpg
 
 from state.postgres.errors import named_failures
-from state.postgres.session import Session
+from state.postgres.session import Session, keep_settings
 from state.turn import Unavailable
 
 CONNECT_SECONDS = 10.0
@@ -79,6 +79,7 @@ class ReadingPool:
                 timeout=CONNECT_SECONDS,
                 command_timeout=STATEMENT_SECONDS + 5.0,
                 server_settings=SETTINGS | {"enable_sort": "off"},
+                reset=keep_settings,
             )
         return cls(pool)
 

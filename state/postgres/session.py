@@ -100,3 +100,12 @@ class Session:
         except BaseException:
             self._has_failed = True
             raise
+
+
+async def keep_settings(_connection: asyncpg.Connection) -> None:
+    """Give a pool's connection back as it is: what is set on it lasts for its transaction at most.
+
+    The library's own reset is a statement, as many as all others of an idle worker together, and a
+    second round trip of each short question. A transaction that is still open is rolled back all
+    the same.
+    """

@@ -24,7 +24,7 @@ from state.postgres.marks import database_now, has_landed, open_lane
 from state.postgres.offsets import Held, Stream, Touch
 from state.postgres.outgoing import Outgoing, Role
 from state.postgres.scrubbing import scrub_audit, scrub_outgoing, scrub_quarantine
-from state.postgres.session import Session
+from state.postgres.session import Session, keep_settings
 from state.postgres.suppressions import with_standings
 from state.postgres.transaction import PostgresTransaction
 from state.share import EVERYBODYS, Share
@@ -92,7 +92,7 @@ class PostgresStore:
                 timeout=CONNECT_SECONDS,
                 command_timeout=command_timeout,
                 server_settings=SETTINGS | {"application_name": f"waitline {worker_id}"[:63]},
-                reset=_keep,
+                reset=keep_settings,
             )
         topics = None if input_topics is None else list(input_topics)
         return cls(pool, worker_id, Stream(stream_epoch, topics))
@@ -318,14 +318,6 @@ class PostgresStore:
 
     def _lane(self, lane: str) -> str:
         return f"{self._worker_id}/{lane}"
-
-
-async def _keep(_connection: asyncpg.Connection) -> None:
-    """Give a connection back as it is: what is set on it lasts for its transaction at most.
-
-    The library's own reset is a statement, as many as all others of an idle worker together. A
-    transaction that is still open is rolled back all the same.
-    """
 
 
 async def _commit(session: Session, turn: int) -> None:

@@ -23,6 +23,7 @@ from state.postgres.migrate import pending
 from state.postgres.reading import NotMigrated, ReadingPool
 from state.postgres.store import PostgresStore
 from state.turn import Moved, Unavailable, Unknown
+from stream import garbage
 from stream.clock import Clock, SystemClock
 from stream.config import ConfigError, Settings
 from stream.decoding.decode import event_key
@@ -36,6 +37,7 @@ from stream.serving.contacts import ContactChanges
 from stream.serving.meter import MEANINGS, HttpMeter
 from stream.serving.operating import RunOperator
 from stream.serving.publishing import EventPublisher
+from stream.serving.schemas import Schemas
 from stream.serving.server import HttpServer, http_server, listening
 from stream.stop import Stop
 from stream.telemetry import Counters
@@ -85,6 +87,7 @@ class HttpService:
             new_id=clock.new_id,
             event_key=partial(event_key, settings.topics_events[0]),
             change_contact=ContactChanges(self._events, reading, settings, clock).change,
+            schema_of=Schemas(reading.session).schema_of,
         )
         limits = BodyLimits(settings.http_body_max, settings.http_body_timeout.total_seconds())
         hosts = {
@@ -167,6 +170,7 @@ async def serve_http(settings: Settings, host: str, port: int, index: int | None
                 _opened(settings) as service,
                 offered(settings, index or 0, service.metrics),
             ):
+                garbage.settle()
                 log.info("http.started", pid=os.getpid(), host=host, port=port)
                 stop.ends(service)
                 await service.run(listener)

@@ -20,7 +20,9 @@ from tests.bench import (
     effects,
     hot,
     idle,
+    ingest,
     latency,
+    listing,
     plot,
     pressure,
     report,
@@ -47,6 +49,8 @@ BENCHMARKS: dict[str, tuple[Measure, int, int]] = {
     "hot": (hot.measure, hot.HOT, 40),
     "crowd": (crowd.measure, crowd.RUNS, 500),
     "statements": (statements.measure, statements.JOURNEYS, 100),
+    "listing": (listing.measure, listing.RUNS, 2_000),
+    "ingest": (ingest.measure, ingest.EVENTS, 300),
 }
 
 

@@ -32,4 +32,6 @@ def test_every_benchmark_runs_and_tells_its_figures(tmp_path: Path) -> None:
     assert {"amid the hot one's events, p99", "all of them at once, p99"} <= set(figures["hot"])
     assert "100 automations" in figures["crowd"]
     assert {"trigger: survey.SURVEY", "answer: COPY runs_done"} <= set(figures["statements"])
+    assert {"list, p99", "get, p99", "rare page, p50"} <= set(figures["listing"])
+    assert {"kept connections", "bare producer", "CPU, server"} <= set(figures["ingest"])
     assert "throughput: WAL" in (tmp_path / "bench.svg").read_text()

@@ -36,7 +36,7 @@ FROM = f"20, '2027-01-01', {ONE_ID}"
 STATEMENTS = {
     "event by id": (event_definitions.BY_ID, ONE_ID, "event_definitions_pkey"),
     "event by name": (event_definitions.BY_NAME, "'p7'", "event_definitions_name_key"),
-    "schema": (event_definitions.SCHEMA, "'p7'", "event_definitions_name_key"),
+    "schemas": (event_definitions.SCHEMAS, "array['p7', 'p9']", "event_definitions_name_key"),
     "events, older": (event_definitions.OLDER, FROM, "event_definitions_created_at"),
     "events, newer": (event_definitions.NEWER, FROM, "event_definitions_created_at"),
     "template by id": (template_drafts.BY_ID, ONE_ID, "templates_pkey"),

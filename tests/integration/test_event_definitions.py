@@ -12,7 +12,7 @@ from state.postgres.event_definitions import (
     delete_event,
     get_event,
     list_events,
-    schema_of,
+    schemas_of,
     update_event,
 )
 from state.postgres.keyset import Page, UnknownCursor
@@ -31,14 +31,14 @@ async def test_an_event_is_defined_read_changed_and_deleted(
     assert (made.name, made.schema, made.updated_at) == ("user.created", SCHEMA, None)
     assert await do(store, get_event, "user.created") == made
     assert await do(store, get_event, str(made.event_id)) == made
-    assert await do(store, schema_of, "user.created") == SCHEMA
+    assert await do(store, schemas_of, ["user.created", "other"]) == {"user.created": SCHEMA}
 
     changed = await do(store, update_event, "user.created", {}, "ben")
     assert (changed.event_id, changed.schema) == (made.event_id, {})
     assert changed.updated_at is not None
     cleared = await do(store, update_event, str(made.event_id), None, "ben")
     assert cleared.schema is None
-    assert await do(store, schema_of, "user.created") is None
+    assert await do(store, schemas_of, ["user.created"]) == {}
 
     assert await do(store, delete_event, "user.created", "ann") == cleared
     with pytest.raises(NotFound) as caught:
@@ -59,7 +59,7 @@ async def test_a_name_is_taken_once(store: PostgresStore, database: str) -> None
     await do(store, create_event, "user.created", None, "ann")
     with pytest.raises(NameTaken, match="already"):
         await do(store, create_event, "user.created", SCHEMA, "ann")
-    assert await do(store, schema_of, "user.created") is None
+    assert await do(store, schemas_of, ["user.created"]) == {}
     assert len(await audited(database)) == 1
 
 
@@ -69,7 +69,7 @@ async def test_what_is_not_there_cannot_be_changed(store: PostgresStore, databas
             await do(store, update_event, named, None, "ann")
         with pytest.raises(NotFound):
             await do(store, delete_event, named, "ann")
-    assert await do(store, schema_of, "nothing") is None
+    assert await do(store, schemas_of, ["nothing"]) == {}
     assert await audited(database) == []
 
 

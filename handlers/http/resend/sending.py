@@ -16,7 +16,6 @@ from handlers.http.services import Given
 from handlers.publishing.event_schema import parse_event_name, validate_payload
 from state.contact import contact_number
 from state.identifier import is_email_address
-from state.postgres.event_definitions import schema_of
 from state.postgres.reading_contacts import load_contact
 from state.postgres.session import Session
 
@@ -53,9 +52,9 @@ async def send_event(
 ) -> EventSent:
     """Send an event: it starts the automations it triggers, and resumes runs that wait for it."""
     _check(said)
-    async with given.reading() as session:
-        schema = await schema_of(session, said.event)
-        if said.contact_id is not None:
+    schema = await given.schema_of(said.event)
+    if said.contact_id is not None:
+        async with given.reading() as session:
             await _check_contact(session, said.contact_id)
     document = {
         "event": said.event,

@@ -12,7 +12,7 @@ from tests.bench.__main__ import BENCHMARKS
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(360)
 def test_every_benchmark_runs_and_tells_its_figures(tmp_path: Path) -> None:
     """All journeys are completed, or the benchmark itself would fail."""
     command = [sys.executable, "-m", "tests.bench", "--quick", "--runs", "1", "--out", tmp_path]

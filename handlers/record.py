@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from handlers.waits import arms_of
 from state.automation import Version
 from state.contact import contact_uuid
-from state.history import WaitEnd, history_of, wait_entry, whole
+from state.history import StepStatus, WaitEnd, history_of, wait_entry, whole
 from state.moment import moment_text, optional_moment_text
 from state.pausing import with_freezes
 from state.reading import ActionRow, MessageRow, StoredRun
@@ -23,7 +23,7 @@ Part = Mapping[str, Any]
 _OWN_ENDINGS = frozenset({"completed_end", "completed_no_branch", "failed_step"})
 
 #: What a send step was, when its run ended before the answer came, by its message's status.
-_SENT_STATUS = {
+_SENT_STATUS: Mapping[str, StepStatus] = {
     "queued": "running",
     "sending": "running",
     "sent": "completed",
@@ -151,11 +151,11 @@ def _steps(stored: StoredRun, version: Version, executed: Sequence[Part]) -> lis
 
 
 def _parked_step(parked: Parked, version: Version) -> Part:
-    is_sending = isinstance(parked, Sending)
+    status: StepStatus = "running" if isinstance(parked, Sending) else "waiting"
     return {
         "key": parked.step_key,
         "type": version.steps[parked.step_key].type,
-        "status": "running" if is_sending else "waiting",
+        "status": status,
         "branch_taken": None,
         "started_at": moment_text(parked.entered_at),
         "completed_at": None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from state.automation import Arm, Step
 from state.moment import moment_text
@@ -13,6 +13,9 @@ from state.run import ArmMet, Failure, LateMatch, Run, Waiting
 from state.turn import StoredEvent
 
 Entry = Mapping[str, Mapping[str, Any]]
+
+#: What a step of a run is: the last three of one that has ended.
+StepStatus = Literal["running", "waiting", "completed", "failed", "skipped"]
 
 #: What entries say, in the order in which they are shown. What an entry does not say is as it is
 #: here: most have little to say, and a row is written for every step. A step that does not say when
@@ -97,7 +100,7 @@ class StepEnd(TypedDict, total=False):
 
 
 def step_entry(
-    step: Step, status: str, started_at: datetime, completed_at: datetime, end: StepEnd
+    step: Step, status: StepStatus, started_at: datetime, completed_at: datetime, end: StepEnd
 ) -> dict[str, object]:
     """Return the history entry of a step that ran to its end."""
     said: dict[str, object] = {

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from handlers.http.resend.instants import instant
 from handlers.http.resend.step_types import StepType, step_type
+from handlers.http.resend.wait_names import named
 from state.postgres.automations import AutomationRow
 
 Status = Literal["enabled", "disabled"]
@@ -85,7 +86,7 @@ def automation_view(row: AutomationRow, definition: Mapping[str, Any]) -> Automa
                 key=step["key"],
                 type=step_type(step["type"]),
                 waitline_type=step["type"],
-                config=step["config"],
+                config=named(step["config"]),
             )
             for step in definition["steps"]
         ],

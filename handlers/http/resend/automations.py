@@ -22,6 +22,7 @@ from handlers.http.resend.automation_view import (
 )
 from handlers.http.resend.errors import ERRORS
 from handlers.http.resend.paging import ListOf, Paged
+from handlers.http.resend.wait_names import unnamed
 from handlers.http.services import Actor, Given
 from state.postgres.automations_by_id import (
     Change,
@@ -40,7 +41,7 @@ async def create_automation(given: Given, actor: Actor, body: Posted = None) -> 
     """Create an automation of a name, steps and connections; it is disabled unless it says so."""
     with telling_what_lacks():
         async with given.writing() as session:
-            row = await create_posted(session, body, actor)
+            row = await create_posted(session, unnamed(body), actor)
     return AutomationNamed(id=row.automation_id)
 
 
@@ -73,7 +74,7 @@ async def update_automation(
     """
     with telling_what_lacks():
         async with given.writing() as session:
-            row = await change_posted(session, automation_id, body, actor)
+            row = await change_posted(session, automation_id, unnamed(body), actor)
     return AutomationNamed(id=row.automation_id)
 
 

@@ -1,6 +1,10 @@
 """What people ask is answered by indexes too, on tables that were never analysed."""
 
+import json
+from typing import Any
+
 import asyncpg
+import pytest
 
 from state.postgres import (
     contact_pages,
@@ -23,6 +27,7 @@ from tests.integration.test_plans import (
     call,
     complaints,
     fill,
+    nodes,
     plan,
     prepare,
 )
@@ -140,3 +145,107 @@ async def test_an_event_is_found_by_its_place_through_the_ranges_of_offsets(
     used = {node.get("Index Name") for node in found if node["Node Type"] == "Bitmap Index Scan"}
     assert used
     assert all(str(name).endswith("_offset_idx") for name in used)
+
+
+#: How many rows a page asks for, and how many runs one turn makes at one instant: a page reads on
+#: to the end of an instant's runs, to put them in order.
+LIMIT, OF_A_TURN = 21, 50
+
+#: A long list of one automation: every twentieth failed, ten were cancelled, some are active, and
+#: those that are done lie in three leaves.
+LONG = f"""
+insert into runs_done (run_id, automation_id, contact_id, created_at, started_at, completed_at,
+  version, status, reason, doc, past)
+select ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, {ONE_ID}, n, at, at,
+  now() + n % 3 * interval '31 days', 1, status,
+  case status when 'failed' then 'failed_step' when 'cancelled' then 'cancelled_operator'
+    else 'completed_end' end, '{{{{}}}}', ''
+from generate_series({{first}}::bigint, {{last}}) as n
+cross join lateral (
+  select date_trunc('day', now()) + n / {OF_A_TURN} * interval '1 millisecond' as at,
+    case when n % 6000 = 0 then 'cancelled' when n % 20 = 1 then 'failed' else 'completed' end
+      as status
+) as made;
+insert into runs_active (run_id, automation_id, contact_id, created_at, version, holds_for_lag,
+  is_held, activity, step_key, state, trigger, past)
+select ('00000000-0000-0000-0001-' || lpad(n::text, 12, '0'))::uuid, {ONE_ID}, n,
+  date_trunc('day', now()) + n / {OF_A_TURN} * interval '1 millisecond', 1, false, false, 'waiting',
+  'w', '{{{{}}}}', '{{{{}}}}', ''
+from generate_series({{first}}::bigint, {{last}}) as n where n % 3 = 0
+"""
+
+#: Where a page begins: at either end of the list, and in its middle.
+PLACES = {
+    "end": "'infinity'",
+    "middle": "date_trunc('day', now()) + 600 * interval '1 millisecond'",
+    "begin": "'-infinity'",
+}
+STATUSES = ("{failed}", "{cancelled}", "{completed}", "{failed,cancelled}",
+            "{completed,failed,cancelled}")  # fmt: skip
+
+
+def page_calls() -> dict[str, tuple[int, str]]:
+    """Return a call of each statement by which pages of runs are read, in every way."""
+    calls = {}
+    for number in range(4):
+        for place, at in PLACES.items():
+            arguments = f"{ONE_ID}, {LIMIT}, {at}, {ONE_ID}"
+            if number < 2:
+                calls[f"active {number} from {place}"] = (number, arguments)
+                continue
+            for wanted in STATUSES:
+                named = f"done {number} from {place} {wanted}"
+                calls[named] = (number, f"{arguments}, '{wanted}'")
+    return calls
+
+
+def reads(top: dict[str, Any]) -> int:
+    """Return how many rows the scans of a plan have read."""
+    return sum(
+        node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
+        for node in nodes(top)
+        if node["Node Type"].endswith("Scan") and "Relation Name" in node
+    )
+
+
+async def page_costs(connection: asyncpg.Connection) -> dict[str, tuple[int, int]]:
+    """Return how many rows and buffers each page has read that is dearer than it may be.
+
+    Each status and each leaf is a walk of its own, which reads what one page needs at most, and
+    what is left of an instant.
+    """
+    dear = {}
+    for name, (number, arguments) in page_calls().items():
+        walks = 1 if number < 2 else 3 * (1 + arguments.partition("{")[2].count(","))
+        said = await connection.fetchval(
+            f"explain (analyze, buffers, timing off, format json) {call(number, arguments)}"
+        )
+        top = json.loads(said)[0]["Plan"]
+        rows, buffers = reads(top), top["Shared Hit Blocks"] + top["Shared Read Blocks"]
+        most = walks * (LIMIT + 2 * OF_A_TURN)
+        if rows > most or buffers > most + 20 * walks or complaints(list(nodes(top)), ""):
+            dear[name] = (rows, buffers)
+    return dear
+
+
+@pytest.mark.parametrize("is_grown", [False, True], ids=["cold", "grown"])
+async def test_a_page_of_runs_reads_about_what_it_returns(
+    connection: asyncpg.Connection, *, is_grown: bool
+) -> None:
+    """Of any status, anywhere in the list; also by plans made while the tables were tiny."""
+    for (statement,) in await connection.fetch(NO_ANALYZE):
+        await connection.execute(statement)
+    for name, value in {**SETTINGS, "enable_sort": "off"}.items():
+        await connection.execute(f"select set_config('{name}', '{value}', false)")
+    await connection.execute("set default_transaction_read_only = off")
+    pages = [run_pages.OLDER_ACTIVE, run_pages.NEWER_ACTIVE, run_pages.OLDER_DONE,
+             run_pages.NEWER_DONE]  # fmt: skip
+    await prepare(connection, pages)
+    if is_grown:
+        await connection.execute(LONG.format(first=1, last=3))
+        await connection.execute("analyze")
+        await connection.execute("set plan_cache_mode = force_generic_plan")
+        for number, arguments in page_calls().values():
+            await connection.execute(call(number, arguments))
+    await connection.execute(LONG.format(first=10, last=60_000))
+    assert await page_costs(connection) == {}

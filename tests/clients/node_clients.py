@@ -108,10 +108,10 @@ class Resend:
 
 @asynccontextmanager
 async def npm_resend(
-    packages: Path, served: Served, key: str | None = None
+    packages: Path, served: Served, key: str | None = None, prefix: str = ""
 ) -> AsyncIterator[Resend]:
     """Start a program that has npm's `resend`, pointed at a server as its users do."""
-    environment = {"RESEND_BASE_URL": served.url, "RESEND_API_KEY": key or served.key}
+    environment = {"RESEND_BASE_URL": served.url + prefix, "RESEND_API_KEY": key or served.key}
     async with drive(packages, "resend.mjs", environment) as driver:
         yield Resend(driver)
 

@@ -14,6 +14,9 @@ from tests.clients.served import Served, make_key
 from tests.clients.test_resend_node import ANN, BEN, NOBODY
 from tests.waiting import until_so
 
+#: Before any server: without Node, none is started for nothing.
+pytestmark = pytest.mark.usefixtures("npm")
+
 #: What stands in a file for `--file`: camelCase, as the CLI hands it to the Node client.
 WORKFLOW: dict[str, Any] = {
     "name": "Welcome",

@@ -14,6 +14,9 @@ from tests.clients.served import Served, make_key, serve
 from tests.integration.drawn import waiting
 from tests.waiting import until_so
 
+#: Before any server: without Node, none is started for nothing.
+pytestmark = pytest.mark.usefixtures("npm")
+
 #: The client puts an address into a path as it is, with its plus.
 ANN, BEN = "ann+news@example.com", "ben@example.com"
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -333,7 +336,9 @@ async def test_what_the_client_drops_is_named_and_why(resend: Resend) -> None:
     assert (await resend("automations.list"))["data"] == []
 
 
-async def test_runs_are_paged_and_chosen_by_status(served: Served, resend: Resend) -> None:
+async def test_runs_are_paged_and_chosen_by_status(
+    npm: Path, served: Served, resend: Resend
+) -> None:
     (applied,) = await served.house.apply(waiting())
     automation_id = str(applied.automation_id)
     for number in range(3):
@@ -355,3 +360,6 @@ async def test_runs_are_paged_and_chosen_by_status(served: Served, resend: Resen
         page = await resend("automations.runs.list", {"automationId": automation_id, **asked})
         assert page["object"] == "list"
         assert ([one["id"] for one in page["data"]], page["has_more"]) == (expected, has_more)
+    async with npm_resend(npm, served, prefix="/resend") as prefixed:
+        page = await prefixed("automations.runs.list", {"automationId": automation_id})
+    assert [one["id"] for one in page["data"]] == runs

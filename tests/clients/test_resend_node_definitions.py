@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.clients.node_clients import Resend
 from tests.clients.test_resend_node import ANN, BEN, NOBODY, TEMPLATE, resend
+
+#: Before any server: without Node, none is started for nothing.
+pytestmark = pytest.mark.usefixtures("npm")
 
 __all__ = ["resend"]  # the fixture
 

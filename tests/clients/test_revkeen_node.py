@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from tests.clients.node_clients import npm_revkeen
 from tests.clients.served import Served, make_key
 from tests.clients.test_revkeen import ANN, REPORT
@@ -14,6 +16,9 @@ from tests.unit.http import fields
 from tests.unit.http.test_revkeen_requests import AUTOMATION, ERROR
 from tests.unit.http.test_revkeen_runs import RUN_DETAIL, RUN_ITEM, RUN_QUEUED
 from tests.waiting import until_so
+
+#: Before any server: without Node, none is started for nothing.
+pytestmark = pytest.mark.usefixtures("npm")
 
 NOBODY = str(UUID(int=7))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import asyncpg
 
-from state.postgres.errors import named_failures
+from state.postgres.errors import LOST, named_failures
 from state.postgres.session import Session, keep_settings
 from state.turn import Unavailable
 
@@ -15,6 +16,9 @@ CONNECT_SECONDS = 10.0
 
 #: A question that takes longer is one that no index answers: better to say so.
 STATEMENT_SECONDS = 20
+
+#: How long closing a pool may take, until its connections are cut.
+CLOSE_SECONDS = 5.0
 
 #: Tables may be large and their statistics cold: what an index can answer must not read them whole
 #: (performance.md, trap 1). What none can answer still may.
@@ -65,8 +69,13 @@ class ReadingPool:
         self._pool = pool
 
     @classmethod
-    async def open(cls, dsn: str, size: int) -> ReadingPool:
+    async def open(
+        cls, dsn: str, size: int, command_timeout: float = STATEMENT_SECONDS + 5.0
+    ) -> ReadingPool:
         """Open the pool; connections are made when they are first needed.
+
+        `command_timeout` is how many seconds a server that is silent is waited for. As many as for
+        a connection are waited once more, until a statement is given up.
 
         Raises:
             Unavailable: the address cannot be used.
@@ -77,7 +86,7 @@ class ReadingPool:
                 min_size=0,
                 max_size=size,
                 timeout=CONNECT_SECONDS,
-                command_timeout=STATEMENT_SECONDS + 5.0,
+                command_timeout=command_timeout,
                 server_settings=SETTINGS | {"enable_sort": "off"},
                 reset=keep_settings,
             )
@@ -96,11 +105,18 @@ class ReadingPool:
         try:
             yield Session(connection)
         finally:
-            await self._pool.release(connection)
+            # One that cannot be reset is closed by the pool: what was asked has its answer, or its
+            # failure, all the same.
+            with suppress(*LOST):
+                await self._pool.release(connection)
 
     async def close(self) -> None:
-        """Close all connections, when what they are busy with is done."""
-        await self._pool.close()
+        """Close all connections, when what they are busy with is done, or the hard way in time."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
 
 
 @contextmanager

@@ -45,6 +45,10 @@ from stream.telemetry import Counters
 #: How often it is written down when keys were last used, in seconds.
 USES_SECONDS = 30.0
 
+#: How long a silent database is waited for, in seconds. Giving a statement up takes as long again:
+#: whoever asked, and waits for 30 s mostly, is to hear of it.
+SILENT_SECONDS = 10.0
+
 #: How many requests write to the database at a time.
 WRITERS_MAX = 4
 
@@ -183,11 +187,14 @@ async def serve_http(settings: Settings, host: str, port: int, index: int | None
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[HttpService]:
     clock = SystemClock()
-    reading = await ReadingPool.open(settings.database_url, settings.http_pool_max)
+    reading = await ReadingPool.open(settings.database_url, settings.http_pool_max, SILENT_SECONDS)
     publisher = Publisher(kafka_client_options(settings), clock)
     try:
         store = await PostgresStore.open(
-            settings.database_url, worker_id=f"http:{clock.new_id()}", pool_max=WRITERS_MAX
+            settings.database_url,
+            worker_id=f"http:{clock.new_id()}",
+            pool_max=WRITERS_MAX,
+            command_timeout=SILENT_SECONDS,
         )
         try:
             yield HttpService(settings, reading, store, publisher, clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -38,15 +39,18 @@ async def house(
 
 
 async def statuses(client: httpx.AsyncClient) -> set[int]:
-    """Return what the requests are answered with."""
-    found = set()
-    for path, body in REQUESTS.items():
+    """Return what the requests are answered with, all at once, within what clients wait."""
+
+    async def status(path: str, body: object) -> int:
         answer = await (client.get(path) if body is None else client.post(path, json=body))
-        found.add(answer.status_code)
         if answer.status_code == 503:
             assert answer.json()["name"] == "service_unavailable"
             assert int(answer.headers["retry-after"]) >= 1
-    return found
+        return answer.status_code
+
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(status(*request)) for request in REQUESTS.items()]
+    return {one.result() for one in asked}
 
 
 async def test_a_database_that_is_lost_is_said_to_be_and_found_again(
@@ -71,3 +75,14 @@ async def test_a_database_that_is_lost_is_said_to_be_and_found_again(
         assert await statuses(client) == {200, 409, 202}
         topic = await house.topic(house.events, 2)
         assert len(topic) == 2
+
+
+async def test_a_database_that_is_silent_is_given_up_before_clients_give_up(
+    house: House, own_postgres: LocalPostgres
+) -> None:
+    async with serve(house) as served, served.client() as client:
+        assert await statuses(client) == {200, 201, 202}
+        own_postgres.freeze()
+        assert await statuses(client) == {503}
+        own_postgres.thaw()
+        assert await statuses(client) == {200, 409, 202}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from msgspec import Struct
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from handlers.http.rendering import Document, Moment, fitting, milliseconds
 from handlers.http.revkeen.words import manual_event, source_of
@@ -71,8 +71,22 @@ class AutomationDocument(AutomationItem):
     source_message_id: UUID | None
 
 
+_EXAMPLE: dict[str, Any] = {
+    "name": "Welcome",
+    "objective": "Nobody who signs up is left alone.",
+    "trigger_type": "event",
+    "trigger_config": {"event_name": "user.created"},
+    "plan": {
+        "steps": [{"key": "pause", "type": "delay", "config": {"duration": "1 hour"}}],
+        "connections": [{"from": "trigger", "to": "pause"}],
+    },
+}
+
+
 class AutomationCreation(BaseModel):
     """The body of `POST /automations`: what it is for, when it runs, and what it does then."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: str
     objective: str

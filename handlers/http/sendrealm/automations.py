@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from handlers.http.derived_ids import version_id
 from handlers.http.rendering import Document, Moment, fitting, milliseconds
@@ -50,8 +50,29 @@ class AutomationDocument(AutomationItem):
     editor_layout: dict[str, Any] | None
 
 
+_EXAMPLE: dict[str, Any] = {
+    "name": "Welcome",
+    "description": "Greets whoever signs up.",
+    "definition": {
+        "trigger": {"event_name": "user.created", "filters": {"plan": "pro"}},
+        "steps": [
+            {"key": "pause", "type": "delay", "config": {"duration_seconds": 3600}},
+            {
+                "key": "reply",
+                "type": "wait_for_event",
+                "config": {"event_name": "user.replied", "timeout_seconds": 1800},
+            },
+        ],
+        "connections": [{"from": "trigger", "to": "pause"}, {"from": "pause", "to": "reply"}],
+    },
+    "editor_layout": {"pause": {"x": 0, "y": 120}},
+}
+
+
 class AutomationCreation(BaseModel):
-    """The body of `POST /automations`; the definition is judged when it is published."""
+    """The body of `POST /automations`; the definition is judged at once."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: str
     description: str | None = None
@@ -61,6 +82,10 @@ class AutomationCreation(BaseModel):
 
 class AutomationUpdate(BaseModel):
     """The body of `PATCH /automations/:id`; what is left out stays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"definition": _EXAMPLE["definition"]}]}
+    )
 
     name: str | None = None
     description: str | None = None

@@ -16,9 +16,18 @@ from handlers.http.bucket import Buckets
 from handlers.http.dialect import Dialect
 from handlers.http.gatekeeper import Gatekeeper
 from handlers.http.rendering import fitting
-from handlers.http.revkeen.automations import AutomationDocument
+from handlers.http.revkeen.automations import (
+    AutomationCreation,
+    AutomationDocument,
+    created_file,
+)
+from handlers.http.sendrealm.automations import (
+    AutomationCreation as TheirCreation,
+    created_file as their_file,
+)
 from handlers.http.services import Services
 from handlers.http.watch import Answered, Means
+from handlers.publishing.publish import parse_automation
 
 
 class Nobody:
@@ -112,3 +121,14 @@ def test_what_somebody_noted_stands_only_where_it_fits() -> None:
         "unheard_of": 1,
     }
     assert fitting(AutomationDocument, noted) == {"objective": "Keep them", "plan": [1]}
+
+
+async def test_the_automations_that_documents_show_can_be_created() -> None:
+    _, sendrealm, revkeen = [await document(dialect) for dialect in DIALECTS]
+    shown = {}
+    for name, told in (("sendrealm", sendrealm), ("revkeen", revkeen)):
+        [shown[name]] = told["components"]["schemas"]["AutomationCreation"]["examples"]
+    drawn = their_file(TheirCreation.model_validate(shown["sendrealm"]))
+    assert not parse_automation(drawn).is_enabled
+    planned = created_file(AutomationCreation.model_validate(shown["revkeen"]))
+    assert parse_automation(planned).is_enabled

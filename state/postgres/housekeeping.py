@@ -8,6 +8,7 @@ from uuid import UUID
 from state.postgres.catalogue import bump_revision, lock_catalogue
 from state.postgres.closed_waits import KEPT, forget_closed_waits
 from state.postgres.errors import named_failures
+from state.postgres.keyed_requests import forget_requests
 from state.postgres.leaves import ensure_partitions
 from state.postgres.marks import read_now, sweep_marks
 from state.postgres.migrate import take_migration_lock
@@ -78,9 +79,10 @@ async def make_partitions(session: Session, now: datetime) -> bool:
 
 
 async def sweep(session: Session, now: datetime) -> bool:
-    """Delete waits and marks that have had their time; tell whether there are more."""
+    """Delete waits, marks and answers that have had their time; tell whether there are more."""
     await sweep_marks(session, now)
-    return await forget_closed_waits(session, now, SWEEP_MAX) == SWEEP_MAX
+    answers = await forget_requests(session, now, SWEEP_MAX)
+    return SWEEP_MAX in (answers, await forget_closed_waits(session, now, SWEEP_MAX))
 
 
 async def retire_versions(session: Session, now: datetime) -> bool:

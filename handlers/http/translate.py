@@ -10,33 +10,48 @@ from starlette.exceptions import HTTPException
 
 from handlers.http.fault import Fault, unavailable
 from state.postgres.audience_changes import StillUsed, UnknownAudience
+from state.postgres.keyed_requests import AskedOtherwise, StillAnswered
 from state.postgres.keyset import UnknownCursor
 from state.postgres.reading import NotMigrated
 from state.postgres.refusals import NameTaken, NotFound
-from state.problem import ProblemsError
+from state.problem import Problem, ProblemsError
 from state.turn import Moved, Refused, Unavailable, Unknown
 
 #: Where pydantic says that a field was found: in what part of the request.
 _PARTS = frozenset({"body", "query", "path", "header"})
 
+#: What pydantic calls a problem whose sentence is our own.
+_OWN = "value_error"
+
 
 def _misfit(error: RequestValidationError) -> Fault:
-    """Return the fault of the first problem: one at a time is what clients can show."""
-    problem = error.errors()[0]
-    part, *path = problem["loc"]
-    field = ".".join(str(step) for step in path if step not in _PARTS)
-    if problem["type"] == "missing" and not path:
+    """Return the fault of the first problem, which most clients show, with the others beside it."""
+    first, *_ = found = error.errors()
+    problems = [Problem(_field(one), _sentence(one)) for one in found]
+    part, *path = first["loc"]
+    field = _field(first)
+    if first["type"] == "missing" and not path:
         return Fault("field_missing", "The request has no body: send a JSON object")
-    if problem["type"] == "missing":
-        return Fault("field_missing", f"Missing `{field}` field.", field=field)
+    if first["type"] == "missing":
+        told = f"Missing `{field}` field."
+        return Fault("field_missing", told, field=field, problems=problems)
     if part == "path":
-        return Fault("id_invalid", f"The `{field}` must be a valid UUID.", field=field)
-    if problem["type"] == "value_error":  # a sentence of our own
-        said = str(problem["msg"]).removeprefix("Value error, ")
-        return Fault("field_invalid", said, field=field or None)
-    said = problem["msg"]
-    told = f"`{field}`: {said}" if field else f"The body: {said}"
-    return Fault("field_invalid", told, field=field or None)
+        told = f"The `{field}` must be a valid UUID."
+        return Fault("id_invalid", told, field=field, problems=problems)
+    said = _sentence(first)
+    if first["type"] != _OWN:
+        said = f"`{field}`: {said}" if field else f"The body: {said}"
+    return Fault("field_invalid", said, field=field or None, problems=problems)
+
+
+def _field(problem: Mapping[str, Any]) -> str:
+    _, *path = problem["loc"]
+    return ".".join(str(step) for step in path if step not in _PARTS)
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    said = str(problem["msg"])
+    return said.removeprefix("Value error, ") if problem["type"] == _OWN else said
 
 
 def _refused_by_framework(error: HTTPException) -> Fault:
@@ -76,7 +91,13 @@ MEANINGS: Mapping[type[Exception], Callable[[Any], Fault]] = {
     UnknownAudience: lambda error: Fault("not_found", str(error)),
     StillUsed: _still_used,
     UnknownCursor: lambda error: Fault("field_invalid", str(error), field=error.field),
-    ProblemsError: lambda error: Fault("field_invalid", str(error)),
+    ProblemsError: lambda error: Fault("field_invalid", str(error), problems=error.problems),
+    AskedOtherwise: lambda _: Fault(
+        "idempotency_mismatch", "The idempotency key was used before, with another body"
+    ),
+    StillAnswered: lambda _: Fault(
+        "idempotency_in_progress", "The first request with this idempotency key is under way"
+    ),
     Refused: _not_kept,
     Unavailable: _away,
     Moved: _away,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -74,32 +73,27 @@ async def test_a_run_that_is_asked_for_by_hand_is_the_one_that_comes(served: Ser
     assert listed["pagination"] == {"limit": 25, "offset": 0, "total": 1, "hasMore": False}
 
 
-async def test_an_idempotency_key_asks_for_one_run(served: Served) -> None:
-    """E4: a key is an event's id, and its body the event's."""
+@pytest.mark.parametrize("payload", [["a", 1], "text", None, {"value": 1}])
+async def test_a_run_is_asked_for_with_any_json(served: Served, payload: Any) -> None:
+    """E6: what is no object stands in the event's payload below a key."""
     (applied,) = await served.house.apply(REPORT)
-    more: Mapping[str, Any] = {
-        "json": {"trigger_payload": {"email": ANN}},
-        "headers": {"Idempotency-Key": "once"},
-    }
-    other = {**more, "json": {"trigger_payload": {"email": ANN, "month": 1}}}
     async with client_of(served) as client:
-        first = await run_by_hand(client, applied.automation_id, **more)
-        assert "idempotency-replayed" not in first.headers
-        await completed(client, applied.automation_id, first.json()["data"]["id"])
-        again = await run_by_hand(client, applied.automation_id, **more)
-        refused = await run_by_hand(client, applied.automation_id, 409, **other)
-        listed = await asked(client, f"/automations/{applied.automation_id}/runs")
-    assert again.headers["idempotency-replayed"] == "true"
-    assert again.json() == first.json()
-    assert refused.json()["error"]["code"] == "idempotency_conflict"
-    assert listed["pagination"]["total"] == 1
+        said = {"trigger_payload": payload}
+        queued = (await run_by_hand(client, applied.automation_id, json=said)).json()["data"]
+        path = f"/automations/{applied.automation_id}/runs/{queued['id']}"
+
+        async def is_there() -> Any:
+            return (await client.get(path)).json().get("data")
+
+        run = await until_so(is_there)
+    assert run["trigger_payload"] == ({} if payload is None else payload)
 
 
 async def test_an_automation_that_an_event_starts_is_not_run_by_hand(served: Served) -> None:
     """S1: the event would start others too."""
     (applied,) = await served.house.apply(automation())
     async with client_of(served) as client:
-        refused = (await run_by_hand(client, applied.automation_id, 400)).json()
+        refused = (await run_by_hand(client, applied.automation_id, 422)).json()
         await run_by_hand(client, uuid4(), 404)
     assert fields.misfits(refused, ERROR) == []
     assert "order.completed" in refused["error"]["message"]
@@ -165,7 +159,7 @@ async def test_an_automation_is_created_and_run(served: Served) -> None:
         assert (run["version"]["objective"], run["status"]) == ("Tell me", "running")
         again = await client.post("/automations", json=body)
         refused = await client.post("/automations", json={**body, "cron_expression": "0 8 * * *"})
-    assert again.status_code == 409
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "validation_error")
 
 
@@ -173,9 +167,14 @@ async def test_there_are_no_approvals_yet(served: Served) -> None:
     async with client_of(served) as client:
         assert (await asked(client, "/automations/approvals"))["data"] == []
         for verb in ("approve", "reject"):
-            answer = await client.post(f"/automations/approvals/{uuid4()}/{verb}")
-            assert answer.status_code == 404
-            assert answer.json()["error"]["code"] == "resource_missing"
+            for body in ("", "{}", '{"reason": null}', '{"reason": "Too dear."}'):
+                path = f"/automations/approvals/{uuid4()}/{verb}"
+                answer = await client.post(path, content=body)
+                assert answer.status_code == 404
+                assert fields.misfits(answer.json(), ERROR) == []
+                assert answer.json()["error"]["code"] == "resource_missing"
+        paged = await asked(client, "/automations/approvals?status=pending&limit=5&offset=1")
+    assert paged["pagination"] == {"limit": 5, "offset": 1, "total": 0, "hasMore": False}
 
 
 @pytest.mark.parametrize("key", ["rk_live_no", None])
@@ -194,3 +193,40 @@ async def test_scopes_isolate(served: Served) -> None:
         await asked(client, "/automations")
         refused = await run_by_hand(client, applied.automation_id, 403)
     assert refused.json()["error"]["type"] == "authorization_error"
+
+
+async def test_all_that_is_wrong_with_a_body_is_told_by_field(served: Served) -> None:
+    async with client_of(served) as client:
+        answer = await client.post("/automations", json={"risk_profile": "wild", "plan": []})
+        unplanned = await client.post(
+            "/automations",
+            json={"name": "A", "objective": "B", "plan": {"steps": [{"type": "x"}, 7]}},
+        )
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "validation_error")
+    assert (error["type"], error["param"]) == ("invalid_request_error", "name")
+    assert set(error["details"]["fields"]) == {"name", "objective", "risk_profile", "plan"}
+    assert all(len(reasons) == 1 for reasons in error["details"]["fields"].values())
+    error = unplanned.json()["error"]
+    assert unplanned.status_code == 400
+    assert fields.misfits(unplanned.json(), ERROR) == []
+    assert error["param"] in error["details"]["fields"]
+    assert len(error["details"]["fields"]) > 1
+
+
+async def test_every_answer_says_the_version_that_is_spoken(served: Served) -> None:
+    """Whatever version is asked for: there is one."""
+    async with client_of(served) as client:
+        for version in ("2026-05-01", "2025-01-01", "tomorrow"):
+            for method, path in (
+                ("GET", "/automations"),
+                ("POST", "/automations"),
+                ("GET", "/automations/no"),
+                ("GET", "/nothing"),
+                ("PUT", "/automations"),
+            ):
+                said = {"RevKeen-Version": version}
+                answer = await client.request(method, path, headers=said)
+                assert answer.headers["revkeen-version"] == "2026-05-01"
+        listed = await client.get("/automations")
+    assert int(listed.headers["x-ratelimit-limit"]) > int(listed.headers["x-ratelimit-remaining"])

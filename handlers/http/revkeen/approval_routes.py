@@ -10,12 +10,18 @@ from fastapi.responses import JSONResponse
 
 from handlers.http.fault import Fault
 from handlers.http.revkeen.auth import allow
-from handlers.http.revkeen.documents import ApprovalDecision, ApprovalItem
+from handlers.http.revkeen.documents import ApprovalDecision, ApprovalItem, Rejection
 from handlers.http.revkeen.envelopes import Envelope, Listing, listed
 from handlers.http.revkeen.errors import ERRORS
+from handlers.http.revkeen.idempotency import ONCE, OnceRoute
 from handlers.http.revkeen.paging import Paged
 
-router = APIRouter(prefix="/v2/automations/approvals", tags=["Approvals"], responses=ERRORS)
+router = APIRouter(
+    prefix="/v2/automations/approvals",
+    tags=["Approvals"],
+    responses=ERRORS,
+    route_class=OnceRoute,
+)
 
 
 @router.get("", dependencies=[allow("read")])
@@ -26,14 +32,16 @@ async def list_approvals(
     return JSONResponse(listed([], page, 0))  # type: ignore[return-value]  # is rendered
 
 
-@router.post("/{approval_id}/approve", dependencies=[allow("full")])
+@router.post("/{approval_id}/approve", dependencies=[allow("full"), ONCE])
 async def approve(approval_id: UUID) -> Envelope[ApprovalDecision]:
     """Let a run go on."""
     raise _not_found()
 
 
-@router.post("/{approval_id}/reject", dependencies=[allow("full")])
-async def reject(approval_id: UUID) -> Envelope[ApprovalDecision]:
+@router.post("/{approval_id}/reject", dependencies=[allow("full"), ONCE])
+async def reject(
+    approval_id: UUID, rejection: Rejection | None = None
+) -> Envelope[ApprovalDecision]:
     """Let a run not go on."""
     raise _not_found()
 

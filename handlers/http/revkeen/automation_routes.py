@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from handlers.http.defining import create_drawn
@@ -19,13 +19,16 @@ from handlers.http.revkeen.automations import (
 )
 from handlers.http.revkeen.envelopes import Envelope, Listing, enveloped, listed
 from handlers.http.revkeen.errors import ERRORS
+from handlers.http.revkeen.idempotency import ONCE, OnceRoute, keep_with
 from handlers.http.revkeen.paging import Paged
 from handlers.http.services import Actor, Given
 from state.postgres.automations import list_automations
 from state.postgres.automations_by_id import read_automation
 from state.postgres.reading_runs import versions_of
 
-router = APIRouter(prefix="/v2/automations", tags=["Automations"], responses=ERRORS)
+router = APIRouter(
+    prefix="/v2/automations", tags=["Automations"], responses=ERRORS, route_class=OnceRoute
+)
 
 
 @router.get("", dependencies=[allow("read")])
@@ -49,13 +52,14 @@ async def get(given: Given, automation_id: UUID) -> Envelope[AutomationDocument]
     return JSONResponse(enveloped(document))  # type: ignore[return-value]  # is rendered
 
 
-@router.post("", status_code=201, dependencies=[allow("full")])
+@router.post("", status_code=201, dependencies=[allow("full"), ONCE])
 async def create(
-    given: Given, actor: Actor, body: AutomationCreation
+    request: Request, given: Given, actor: Actor, body: AutomationCreation
 ) -> Envelope[AutomationDocument]:
     """Create an automation; it is active unless it says otherwise."""
     async with given.writing() as session:
         row = await create_drawn(session, created_file(body), actor)
         row, version = await read_automation(session, row.automation_id)
-    document = automation_document(row, version.definition)
-    return JSONResponse(enveloped(document), 201)  # type: ignore[return-value]  # is rendered
+        answer = JSONResponse(enveloped(automation_document(row, version.definition)), 201)
+        await keep_with(session, request, answer)
+    return answer  # type: ignore[return-value]  # is rendered

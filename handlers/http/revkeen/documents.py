@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from handlers.http.rendering import Document, Moment
 
 
@@ -124,3 +126,9 @@ class ApprovalDecision(Document):
     approval_id: UUID
     run_id: UUID
     status: str
+
+
+class Rejection(BaseModel):
+    """The body of a rejection; the reason is told with it."""
+
+    reason: str | None = None

@@ -8,7 +8,6 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from pydantic import Field
 
 from handlers.http.rendering import Document, omitted
-from state.problem import Problem
 
 Item = TypeVar("Item", bound=Document)
 
@@ -34,7 +33,7 @@ KINDS: Mapping[int, Kind] = {
     404: Kind("invalid_request_error", "resource_missing"),
     405: Kind("invalid_request_error", "method_not_allowed"),
     408: Kind("invalid_request_error", "request_timeout"),
-    409: Kind("invalid_request_error", "idempotency_conflict"),
+    409: Kind("invalid_request_error", "conflict"),
     413: Kind("invalid_request_error", "payload_too_large"),
     422: Kind("invalid_request_error", "unprocessable"),
     429: Kind("rate_limit_error", "rate_limit_exceeded"),
@@ -116,13 +115,3 @@ def refused(status: int, message: str, code: str | None = None, **more: object) 
     kind = KINDS[status]
     error = {"type": kind.type, "code": code or kind.code, "message": message, **more}
     return ErrorEnvelope.model_validate({"error": error}).rendered()
-
-
-def invalid(problems: Sequence[Problem]) -> dict[str, Any]:
-    """Return the error (400) that tells everything that is wrong, by the field it is wrong with."""
-    fields: dict[str, list[str]] = {}
-    for problem in problems:
-        place = ", ".join(part for part in (problem.where, problem.field) if part)
-        fields.setdefault(place or "body", []).append(problem._replace(field="", where="").text)
-    first = problems[0]
-    return refused(400, first.text, param=next(iter(fields)), details={"fields": fields})

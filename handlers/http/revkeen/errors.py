@@ -28,7 +28,10 @@ SAID: Mapping[Kind, tuple[int, str | None]] = {
     "field_missing": (400, None),
     "field_invalid": (400, None),
     "id_invalid": (400, None),
+    "not_possible": (422, None),
     "idempotency_key_invalid": (400, None),
+    "idempotency_mismatch": (409, "idempotency_conflict"),
+    "idempotency_in_progress": (409, "idempotency_in_progress"),
     "not_found": (404, None),
     "route_unknown": (404, None),
     "method_unknown": (405, None),
@@ -50,8 +53,9 @@ def render(fault: Fault) -> JSONResponse:
     """Return the answer that says a fault."""
     status, code = SAID[fault.kind]
     more: dict[str, object] = {}
-    if fault.field is not None:
-        more = {"param": fault.field, "details": {"fields": {fault.field: [fault.message]}}}
+    if fault.reasons:
+        fields = {name: list(reasons) for name, reasons in fault.reasons.items()}
+        more = {"param": fault.field or next(iter(fields)), "details": {"fields": fields}}
     if status == 429 and "retry-after" in fault.headers:
         more["details"] = {"retry_after": int(fault.headers["retry-after"])}
     headers = {VERSION_HEADER: VERSION, **(_CHALLENGE if status == 401 else {}), **fault.headers}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from handlers.http.fault import Fault
@@ -14,7 +14,7 @@ from handlers.http.revkeen.auth import allow
 from handlers.http.revkeen.documents import RunDetail, RunItem, RunQueued
 from handlers.http.revkeen.envelopes import Envelope, Listing, enveloped, listed
 from handlers.http.revkeen.errors import ERRORS
-from handlers.http.revkeen.idempotency import HEADER, REPLAYED_HEADER, event_id_of
+from handlers.http.revkeen.idempotency import ONCE, Claimed, OnceRoute
 from handlers.http.revkeen.manual import ManualRun, check_runnable, event_record
 from handlers.http.revkeen.paging import COUNTED_MAX, Paged
 from handlers.http.revkeen.runs import run_detail, run_item, run_queued
@@ -23,13 +23,18 @@ from handlers.publishing.catalogue import compile_version
 from handlers.record import run_record, run_summary
 from state.postgres.automations_by_id import find_automation, read_automation
 from state.postgres.keyset import Page
-from state.postgres.reading_events import events_of_keys, name_uses
+from state.postgres.reading_events import name_uses
 from state.postgres.reading_runs import find_runs
 from state.postgres.run_counts import count_runs
 from state.postgres.run_pages import runs_page
 from state.run import run_id_of
 
-router = APIRouter(prefix="/v2/automations/{automation_id}/runs", tags=["Runs"], responses=ERRORS)
+router = APIRouter(
+    prefix="/v2/automations/{automation_id}/runs",
+    tags=["Runs"],
+    responses=ERRORS,
+    route_class=OnceRoute,
+)
 
 #: The statuses that may be asked for, and ours: no run that is recorded waits for its turn, or for
 #: an approval.
@@ -78,33 +83,22 @@ async def get_run(given: Given, automation_id: UUID, run_id: UUID) -> Envelope[R
     return JSONResponse(enveloped(document))  # type: ignore[return-value]  # is rendered
 
 
-@router.post("", status_code=202, dependencies=[allow("full")])
+@router.post("", status_code=202, dependencies=[allow("full"), ONCE])
 async def run_by_hand(
-    request: Request,
-    given: Given,
-    automation_id: UUID,
-    asked: ManualRun | None = None,
-    idempotency_key: Annotated[
-        str | None, Header(alias=HEADER, description="The same key asks for the same run.")
-    ] = None,
+    given: Given, automation_id: UUID, claim: Claimed, asked: ManualRun | None = None
 ) -> Envelope[RunQueued]:
     """Queue a run of an automation whose trigger is `manual`.
 
     The contact is who `trigger_payload` names by `contact_id`, `external_id`, `email` or `phone`;
-    else nobody that is known.
+    else nobody that is known. Rules find a payload that is no object under `event.value`.
     """
     trigger_event = await _trigger_event(given, automation_id)
-    if idempotency_key is None:
-        event_id = str(given.new_id())
-    else:
-        event_id = event_id_of(idempotency_key, request.state.key_id, request.url.path)
-    record = event_record(asked or ManualRun(), trigger_event, event_id)
-    replayed = await _replayed(given, record)
-    if not replayed:
-        await given.publish(record)
+    # The same again, after an attempt whose end nobody saw, is the same event, and the same run.
+    event_id = str(given.new_id() if claim is None else claim.occasion)
+    await given.publish(event_record(asked or ManualRun(), trigger_event, event_id))
     run_id = run_id_of(automation_id, given.event_key(event_id))
     document = enveloped(run_queued(run_id, automation_id, event_id))
-    return JSONResponse(document, 202, replayed)  # type: ignore[return-value]  # is rendered
+    return JSONResponse(document, 202)  # type: ignore[return-value]  # is rendered
 
 
 async def _trigger_event(given: Services, automation_id: UUID) -> str:
@@ -112,21 +106,6 @@ async def _trigger_event(given: Services, automation_id: UUID) -> str:
         row, version = await read_automation(session, automation_id)
         uses = await name_uses(session)
     return check_runnable(row, version.definition, uses)
-
-
-async def _replayed(given: Services, record: Mapping[str, Any]) -> dict[str, str]:
-    """Return the header that says that the same was asked for before; nothing where it was not.
-
-    Raises:
-        Fault: something else was asked for under the same key.
-    """
-    async with given.reading() as session:
-        found = await events_of_keys(session, [given.event_key(record["id"])])
-    if not found:
-        return {}
-    if found[0].payload != record["payload"]:
-        raise Fault("conflict", f"The {HEADER} was used before, with another body")
-    return {REPLAYED_HEADER: "true"}
 
 
 def _wanted(status: str | None) -> list[str]:

@@ -11,6 +11,7 @@ from handlers.http.derived_ids import step_id, version_id
 from handlers.http.rendering import Part, milliseconds, optional_milliseconds
 from handlers.http.revkeen.automations import status_of, traits_of
 from handlers.http.revkeen.documents import RunDetail, RunItem, RunQueued
+from handlers.http.revkeen.manual import sent_payload
 from handlers.http.revkeen.words import QUEUED, RUN_STATUS, source_of
 from state.moment import moment
 from state.postgres.automations import AutomationRow
@@ -30,7 +31,7 @@ def run_detail(record: Part, row: AutomationRow, definition: Mapping[str, Any]) 
             **_head(record),
             "automation_version_id": version,
             "thread_id": None,
-            "trigger_payload": record["trigger_event"]["payload"],
+            "trigger_payload": _trigger_payload(record["trigger_event"]),
             "version": {
                 "id": version,
                 "version": record["automation_version"],
@@ -75,6 +76,11 @@ def _head(record: Part) -> dict[str, object]:
         "started_at": optional_milliseconds(record["started_at"]),
         "completed_at": optional_milliseconds(record["completed_at"]),
     }
+
+
+def _trigger_payload(event: Part) -> Any:
+    payload = event["payload"]
+    return sent_payload(payload) if source_of(event["event"]) == "manual" else payload
 
 
 def _automation(row: AutomationRow, definition: Mapping[str, Any]) -> dict[str, object]:

@@ -22,7 +22,10 @@ STATUS: Mapping[Kind, int] = {
     "field_missing": 422,
     "field_invalid": 422,
     "id_invalid": 422,
+    "not_possible": 422,
     "idempotency_key_invalid": 422,
+    "idempotency_mismatch": 409,
+    "idempotency_in_progress": 409,
     "not_found": 404,
     "route_unknown": 404,
     "method_unknown": 405,
@@ -39,7 +42,11 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def render(fault: Fault) -> JSONResponse:
-    """Return the answer that says a fault; the field at fault is a detail."""
-    details = None if fault.field is None else {"field": fault.field}
+    """Return the answer that says a fault; what is wrong with which field are its details."""
+    details: dict[str, object] = {} if fault.field is None else {"field": fault.field}
+    if fault.reasons:
+        details["fields"] = fault.reasons
     status = STATUS[fault.kind]
-    return JSONResponse(refused(status, fault.message, details), status, dict(fault.headers))
+    return JSONResponse(
+        refused(status, fault.message, details or None), status, dict(fault.headers)
+    )

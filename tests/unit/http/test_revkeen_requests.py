@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from handlers.http.fault import Fault, Kind
-from handlers.http.revkeen import automations, envelopes, errors, idempotency
+from handlers.http.revkeen import automations, envelopes, errors
 from handlers.http.revkeen.automations import (
     AutomationCreation,
     automation_document,
@@ -16,7 +16,8 @@ from handlers.http.revkeen.automations import (
     created_file,
 )
 from handlers.http.revkeen.envelopes import Page, page_of
-from handlers.http.revkeen.manual import ManualRun, check_runnable, event_record
+from handlers.http.revkeen.manual import ManualRun, check_runnable, event_record, sent_payload
+from handlers.http.translate import fault_of
 from handlers.publishing.catalogue import compile_version
 from handlers.publishing.publish import parse_automation
 from state.automation import Version
@@ -154,6 +155,15 @@ def test_what_was_not_said_of_an_automation_is_null() -> None:
     assert found["trigger_config"] == {"key": "start", "event_name": "go"}
 
 
+def test_what_a_file_annotates_oddly_is_not_told() -> None:
+    """Files may annotate what they like: what is no value of a field is not shown as one."""
+    odd = {"objective": 7, "risk_profile": [], "source_thread_id": "t", "plan": 1, "other": None}
+    document = {**line(delay("pause", "1 hour")), "annotations": {"revkeen": odd}}
+    found = automation_document(*stored(document))
+    assert fields.misfits(found, AUTOMATION) == []
+    assert (found["objective"], found["risk_profile"]) == (None, "low")
+
+
 def test_a_plan_read_and_sent_again_means_the_same() -> None:
     """R3: whatever the trigger is called."""
     before = stored(line(delay("pause", "1 hour")))
@@ -234,15 +244,20 @@ def test_an_error_can_be_more_exact() -> None:
 
 
 def test_what_is_wrong_is_told_by_field() -> None:
-    found = envelopes.invalid(
-        [Problem("name", "is missing", "give it one"), Problem("", "is odd"), Problem("name", "b")]
-    )
+    problems = [
+        Problem("name", "is missing", "give it one"),
+        Problem("", "is odd"),
+        Problem("name", "b"),
+        Problem("config", "c", where='step "pause"'),
+    ]
+    found = json.loads(errors.render(fault_of(ProblemsError(problems))).body)
     assert fields.misfits(found, ERROR) == []
     assert found["error"]["param"] == "name"
-    assert found["error"]["message"] == "name: is missing; give it one"
+    assert found["error"]["message"].startswith("name: is missing; give it one\n")
     assert found["error"]["details"]["fields"] == {
         "name": ["is missing; give it one", "b"],
         "body": ["is odd"],
+        'step "pause", config': ["c"],
     }
 
 
@@ -298,6 +313,7 @@ def test_others_are_not_run_by_hand() -> None:
     [
         (None, {"anonymous_id": "evt-1"}),
         ({"email": 3}, {"anonymous_id": "evt-1"}),
+        ({"value": {"email": "ann@example.com"}, "x": 1}, {"anonymous_id": "evt-1"}),
         ({"email": "ann@example.com", "x": 1}, {"email": "ann@example.com"}),
     ],
 )
@@ -312,22 +328,14 @@ def test_a_manual_run_is_about_whom_its_payload_names(payload, identity) -> None
     }
 
 
-# --- idempotency keys -----------------------------------------------------------------------------
-
-
-def test_a_key_means_one_event_of_one_sender_on_one_path() -> None:
-    """E4: the same key is the same event."""
-    said = idempotency.event_id_of("k", "key", "/v2/a")
-    assert said == idempotency.event_id_of("k", "key", "/v2/a")
-    others = [("l", "key", "/v2/a"), ("k", "yek", "/v2/a"), ("k", "key", "/v2/b")]
-    assert said not in [idempotency.event_id_of(*other) for other in others]
-
-
-@pytest.mark.parametrize("text", ["", "k" * 256])
-def test_a_key_has_1_to_255_characters(text) -> None:
-    with pytest.raises(Fault):
-        idempotency.event_id_of(text, "key", "/v2/a")
-    assert idempotency.event_id_of("k" * 255, "key", "/v2/a")
+@pytest.mark.parametrize(
+    "sent", [{}, {"x": 1}, [], [1], "text", 0, False, {"value": 1}, {"value": {"value": None}}]
+)
+def test_whatever_was_sent_with_a_manual_run_is_told(sent) -> None:
+    """E6: an event's payload is an object."""
+    payload = event_record(ManualRun(trigger_payload=sent), "waitline.manual:A", "e")["payload"]
+    assert isinstance(payload, dict)
+    assert sent_payload(payload) == sent
 
 
 # --- faults ---------------------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from tests.clients.served import Served, make_key
 from tests.integration.drawn import automation
+from tests.stored import connected
 from tests.unit.http import fields
 from tests.unit.http.test_sendrealm_requests import ACCEPTED, AUTOMATION, ERROR, ITEM, PUBLISHED
 from tests.unit.http.test_sendrealm_runs import RUN_DETAIL, RUN_ITEM
@@ -67,17 +68,29 @@ async def test_a_run_is_started_watched_and_resumed(served: Served) -> None:
     assert listed["next_cursor"] is None
 
 
-async def test_an_idempotency_key_counts_once_and_says_so(served: Served) -> None:
+async def test_an_idempotency_key_counts_once_and_says_so(served: Served, database: str) -> None:
     """E4: the key is the event's id."""
     (applied,) = await served.house.apply(automation())
     event = {"event": "order.completed", "email": ANN, "idempotency_key": "order-1"}
     async with served.client() as client:
         first = await send(client, **event)
+        # At once, before a worker can have stored it; whatever else is said with the key.
+        at_once = await send(client, 200, **{**event, "payload": {"other": 1}})
         await run_in_status(client, str(applied.automation_id), "waiting")
         again = await send(client, 200, **event)
+        # And when the answer is forgotten, by the event itself.
+        async with connected(database) as connection:
+            await connection.execute("delete from keyed_requests")
+        later = await send(client, 200, **event)
+        assert await send(client, 200, **event) == later
+        unused = {"event": "nobody.listens", "email": ANN, "idempotency_key": "unused"}
+        await send(client, **unused)
+        assert (await send(client, 200, **unused))["data"]["deduplicated"] is True
         listed = await asked(client, f"/automations/{applied.automation_id}/runs")
     assert fields.misfits(again["data"], ACCEPTED) == []
-    assert again["data"]["deduplicated"] is True
+    assert at_once == again
+    assert again["data"].items() <= {**first["data"], "deduplicated": True}.items()
+    assert later["data"].items() >= {"id": "order-1", "deduplicated": True}.items()
     assert (first["data"]["id"], again["data"]["id"]) == ("order-1", "order-1")
     assert len(listed["data"]) == 1
 
@@ -123,6 +136,7 @@ async def test_automations_are_listed_searched_and_read(served: Served) -> None:
         ({"event": "sendrealm.mail.open", "email": ANN}, "event"),
         ({"event": "go", "contact_id": "ann"}, "contact_id"),
         ({"event": "go", "email": ANN, "payload": []}, "payload"),
+        ({"event": "go", "email": "ann"}, "email"),
         ({"event": "go", "email": ANN, "occurred_at": "today"}, "occurred_at"),
     ],
 )
@@ -130,7 +144,50 @@ async def test_what_is_no_event_is_refused_by_its_field(served: Served, event, f
     async with served.client() as client:
         refused = await send(client, 422, **event)
     assert fields.misfits(refused, ERROR) == []
-    assert refused["error"]["details"] == {"field": field}
+    assert refused["error"]["details"]["field"] == field
+    assert field in refused["error"]["details"]["fields"]
+
+
+async def test_the_schema_of_an_event_binds_it_whoever_sends_it(served: Served) -> None:
+    """O4: what fits is made of the schema's types, what does not is not sent."""
+    (applied,) = await served.house.apply(automation())
+    defined = {"name": "order.completed", "schema": {"total": "number"}}
+    event = {"event": "order.completed", "email": ANN}
+    async with served.client() as client:
+        assert (await client.post("/events", json=defined)).status_code == 201
+        refused = await send(client, 422, **event, payload={"total": "much"})
+        await send(client, **event, payload={"total": "30", "order_id": 7})
+        run = await run_in_status(client, str(applied.automation_id), "waiting")
+        listed = await asked(client, f"/automations/{applied.automation_id}/runs")
+    assert fields.misfits(refused, ERROR) == []
+    assert list(refused["error"]["details"]["fields"]) == ["total"]
+    assert run["trigger_event"]["payload"] == {"total": 30, "order_id": 7}
+    assert len(listed["data"]) == 1
+
+
+async def test_an_event_is_about_whom_its_strongest_identity_names(served: Served) -> None:
+    """I1: in the form that its run tells; an id that names nobody is not found."""
+    (applied,) = await served.house.apply(automation())
+    async with served.client() as client:
+        made = (await client.post("/contacts", json={"email": ANN})).json()
+        for identity, said in (
+            ({"email": " Ann@Example.com"}, ("email", ANN)),
+            ({"external_id": "c-1", "email": "ben@example.com"}, ("external_id", "c-1")),
+            ({"contact_id": made["id"], "email": ANN}, ("contact_id", made["id"])),
+        ):
+            sent = (await send(client, event="order.completed", **identity))["data"]
+            assert (sent["resolved_identity_type"], sent["resolved_identity_value"]) == said
+
+            async def is_started(event_id: str = sent["id"]) -> Any:
+                listed = await asked(client, f"/automations/{applied.automation_id}/runs")
+                runs = {one["trigger_event"]["id"]: one for one in listed["data"]}
+                return runs.get(event_id)
+
+            run = await until_so(is_started)
+            assert (run["resolved_identity_type"], run["resolved_identity_value"]) == said
+        for stranger in (uuid4(), UUID(int=0)):
+            refused = await send(client, 404, event="go", contact_id=str(stranger), email=ANN)
+            assert fields.misfits(refused, ERROR) == []
 
 
 async def test_refusals_are_said_in_its_envelope(served: Served) -> None:

@@ -12,12 +12,10 @@ from pydantic import BaseModel
 from handlers.http.bearer import allow
 from handlers.http.fault import Fault
 from handlers.http.resend.errors import ERRORS
+from handlers.http.sent_about import fitting_payload, require_contact
 from handlers.http.services import Given
-from handlers.publishing.event_schema import parse_event_name, validate_payload
-from state.contact import contact_number
+from handlers.publishing.event_schema import parse_event_name
 from state.identifier import is_email_address
-from state.postgres.reading_contacts import load_contact
-from state.postgres.session import Session
 
 router = APIRouter(prefix="/events", tags=["Events"], responses=ERRORS)
 
@@ -52,13 +50,12 @@ async def send_event(
 ) -> EventSent:
     """Send an event: it starts the automations it triggers, and resumes runs that wait for it."""
     _check(said)
-    schema = await given.schema_of(said.event)
+    payload = await fitting_payload(given, said.event, said.payload or {})
     if said.contact_id is not None:
-        async with given.reading() as session:
-            await _check_contact(session, said.contact_id)
+        await require_contact(given, said.contact_id)
     document = {
         "event": said.event,
-        "payload": validate_payload(schema, said.payload or {}),
+        "payload": payload,
         "contact_id": None if said.contact_id is None else str(said.contact_id),
         "email": said.email,
         "id": None if idempotency_key is None else _event_id(idempotency_key),
@@ -75,14 +72,6 @@ def _check(said: SendEvent) -> None:
         raise Fault("field_invalid", "Only one of `contact_id` and `email` may be given")
     if said.email is not None and not is_email_address(said.email.strip()):
         raise Fault("field_invalid", "`email`: this is no e-mail address", field="email")
-
-
-async def _check_contact(session: Session, contact_id: UUID) -> None:
-    """Refuse an id that names nobody: nothing would ever come of the event."""
-    number = contact_number(contact_id)
-    contact = None if number is None else await load_contact(session, number)
-    if contact is None or contact.deleted_at is not None:
-        raise Fault("not_found", "Contact not found")
 
 
 def _event_id(key: str) -> str:

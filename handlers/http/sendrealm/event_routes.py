@@ -14,12 +14,12 @@ from handlers.http.sendrealm.events import (
     EventSubmission,
     accepted,
     check_submission,
-    deduplicated,
     event_record,
 )
-from handlers.http.services import Given, Services
+from handlers.http.sendrealm.replays import keep, sending
+from handlers.http.sent_about import fitting_payload, require_contact
+from handlers.http.services import Given
 from state.moment import moment_text
-from state.postgres.reading_events import events_of_keys
 from state.problem import ProblemsError
 
 router = APIRouter(prefix="/events", tags=["Events"], responses=ERRORS)
@@ -34,28 +34,27 @@ router = APIRouter(prefix="/events", tags=["Events"], responses=ERRORS)
 async def send(given: Given, sent: EventSubmission) -> Envelope[AcceptedEvent]:
     """Send an event: it starts the automations it triggers, and resumes runs that wait for it.
 
-    An idempotency key becomes its id: sent twice, it counts once. The second answer says so as soon
-    as the first one was stored, which takes a worker, and somebody who uses the event.
+    An idempotency key becomes its id: sent twice, it counts once, and the second answer says so.
     """
-    try:
-        check_submission(sent)
-    except ProblemsError as error:
-        field = error.problems[0].field
-        raise Fault("field_invalid", str(error), field=field) from None
-    known = None if sent.idempotency_key is None else await _stored(given, sent.idempotency_key)
-    if known is not None:
-        return JSONResponse(enveloped(known))  # type: ignore[return-value]  # is rendered
-    record = event_record(sent)
-    said_at = moment_text(given.now())
-    record["id"] = await given.publish(record)
-    answer = accepted(record, said_at)
+    _check(sent)
+    payload = await fitting_payload(given, sent.event, sent.payload or {})
+    if sent.contact_id is not None:
+        await require_contact(given, sent.contact_id)
+    async with sending(given, sent.idempotency_key) as held:
+        if held.known is not None:
+            return JSONResponse(enveloped(held.known))  # type: ignore[return-value]  # is rendered
+        said_at = moment_text(given.now())
+        event_id = await given.publish(event_record(sent, payload))
+        answer = accepted(sent, event_id, said_at)
+        await keep(given, held, answer)
     return JSONResponse(enveloped(answer), 202)  # type: ignore[return-value]  # is rendered
 
 
-async def _stored(given: Services, idempotency_key: str) -> dict[str, object] | None:
-    """Return the answer to an event that is stored under this key, None if there is none."""
-    async with given.reading() as session:
-        found = await events_of_keys(session, [given.event_key(idempotency_key)])
-    if not found:
-        return None
-    return deduplicated(found[0].id, found[0].name, moment_text(found[0].occurred_at))
+def _check(sent: EventSubmission) -> None:
+    try:
+        check_submission(sent)
+    except ProblemsError as error:
+        problems = error.problems
+        raise Fault(
+            "field_invalid", str(error), field=problems[0].field, problems=problems
+        ) from None

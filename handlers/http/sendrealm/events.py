@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from handlers.http.rendering import Document, Moment, milliseconds, omitted
+from state.identifier import is_email_address, normalise
 from state.moment import moment_text
 from state.name import parse_name
 from state.problem import Collector
@@ -37,6 +38,15 @@ class EventSubmission(BaseModel):
         given = {kind: getattr(self, kind) for kind in IDENTITIES}
         return {kind: str(value) for kind, value in given.items() if value is not None}
 
+    @property
+    def resolved(self) -> tuple[str, str]:
+        """Return the strongest identity that was given, in its normal form.
+
+        Whom it leads to is decided in the event's order.
+        """
+        kind, value = next(iter(self.identities.items()))
+        return kind, normalise(kind, value)
+
 
 class AcceptedEvent(Document):
     """A new event (202), or one that was sent before under the same key (200, `deduplicated`)."""
@@ -60,17 +70,21 @@ def check_submission(sent: EventSubmission) -> None:
     if sent.event.lower().startswith(RESERVED):
         fix = "name it after what your system did, such as `order.completed`"
         found.refuse("event", f'"{sent.event}" is a name of the platform\'s own', fix)
+    if sent.email is not None and not is_email_address(sent.email.strip()):
+        found.refuse("email", "this is no e-mail address", "write one such as ann@example.com")
+    if sent.external_id is not None and not sent.external_id.strip():
+        found.refuse("external_id", "is empty", "write how your own system knows the contact")
     if not sent.identities:
         found.refuse("contact_id", "no identity is given", f"send one of {', '.join(IDENTITIES)}")
     found.check()
 
 
-def event_record(sent: EventSubmission) -> dict[str, Any]:
+def event_record(sent: EventSubmission, payload: Mapping[str, object]) -> dict[str, Any]:
     """Return the event as it is published; the idempotency key is its id, if there is one."""
     record: dict[str, Any] = {
         "event": sent.event,
         **sent.identities,
-        "payload": sent.payload or {},
+        "payload": payload,
     }
     if sent.idempotency_key is not None:
         record["id"] = sent.idempotency_key
@@ -79,30 +93,23 @@ def event_record(sent: EventSubmission) -> dict[str, Any]:
     return record
 
 
-def accepted(record: Mapping[str, Any], sent_at: str) -> dict[str, Any]:
-    """Return the answer to a new event, published under its `id` at `sent_at`.
-
-    The identity named is the strongest that was sent: whom it leads to is decided in its order.
-    """
-    kind = next(kind for kind in IDENTITIES if kind in record)
+def accepted(sent: EventSubmission, event_id: str, sent_at: str) -> dict[str, Any]:
+    """Return the answer to a new event, published under this id at `sent_at`."""
+    kind, value = sent.resolved
+    occurred_at = sent_at if sent.occurred_at is None else moment_text(sent.occurred_at)
     return AcceptedEvent.model_validate(
         {
-            "id": record["id"],
-            "event": record["event"],
+            "id": event_id,
+            "event": sent.event,
             "resolved_identity_type": kind,
-            "resolved_identity_value": record[kind],
-            "occurred_at": milliseconds(record.get("occurred_at", sent_at)),
+            "resolved_identity_value": value,
+            "occurred_at": milliseconds(occurred_at),
         }
     ).rendered()
 
 
 def deduplicated(event_id: str, name: str, occurred_at: str) -> dict[str, Any]:
-    """Return the answer to an event that was sent before under the same idempotency key."""
+    """Return the answer to an event that was sent before, with milliseconds, by the same key."""
     return AcceptedEvent.model_validate(
-        {
-            "id": event_id,
-            "event": name,
-            "deduplicated": True,
-            "occurred_at": milliseconds(occurred_at),
-        }
+        {"id": event_id, "event": name, "deduplicated": True, "occurred_at": occurred_at}
     ).rendered()

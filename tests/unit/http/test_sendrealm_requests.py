@@ -146,6 +146,16 @@ def test_what_was_not_said_of_an_automation_is_null() -> None:
     assert fields.misfits(found, AUTOMATION) == []
 
 
+def test_what_a_file_annotates_oddly_is_not_told() -> None:
+    """Files may annotate what they like: what is no value of a field is not shown as one."""
+    row, definition = created()
+    odd = {**definition, "annotations": {"sendrealm": {"description": 7, "editor_layout": []}}}
+    found = automation_document(row, odd)
+    assert (found["description"], found["editor_layout"]) == (None, None)
+    renamed = updated_file(AutomationUpdate(name="Renamed"), *versioned((row, odd)))
+    assert renamed["annotations"] == {}
+
+
 @pytest.mark.parametrize(
     ("is_enabled", "enabled_at", "status"),
     [(False, None, "draft"), (True, NOW, "active"), (False, NOW, "paused")],
@@ -197,25 +207,26 @@ def test_an_event_is_published_with_its_idempotency_key_as_its_id() -> None:
         idempotency_key="order-1",
     )
     check_submission(sent)
-    assert event_record(sent) == {
+    assert event_record(sent, {"order_id": 1}) == {
         "id": "order-1",
         "event": "order.completed",
         "email": "ann@example.com",
-        "payload": {"order_id": "o-1"},
+        "payload": {"order_id": 1},
         "occurred_at": "2026-11-22T09:59:00.000000Z",
     }
+    assert accepted(sent, "order-1", SAID_AT)["occurred_at"] == "2026-11-22T09:59:00.000Z"
 
 
 def test_an_event_without_a_key_says_no_id_and_no_time_of_its_own() -> None:
     """E1: absent, the time is the record's."""
     sent = EventSubmission(event="go", external_id="c-1")
-    assert event_record(sent) == {"event": "go", "external_id": "c-1", "payload": {}}
+    assert event_record(sent, {}) == {"event": "go", "external_id": "c-1", "payload": {}}
 
 
 def test_the_answer_names_the_strongest_identity() -> None:
     """I1: contact_id, then external_id, then email."""
     sent = EventSubmission(event="go", external_id="c-1", email="ann@example.com")
-    found = accepted({"id": "fresh", **event_record(sent)}, SAID_AT)
+    found = accepted(sent, "fresh", SAID_AT)
     assert fields.misfits(found, ACCEPTED) == []
     assert found == {
         "id": "fresh",
@@ -226,9 +237,37 @@ def test_the_answer_names_the_strongest_identity() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("identity", "resolved"),
+    [
+        ({"email": " Ann@Example.COM "}, ("email", "ann@example.com")),
+        ({"external_id": " c-1 "}, ("external_id", "c-1")),
+        (
+            {"contact_id": "6A8B5C1E-4AD2-4B0E-9A10-0D8F3D1A2B3C", "email": "ann@example.com"},
+            ("contact_id", "6a8b5c1e-4ad2-4b0e-9a10-0d8f3d1a2b3c"),
+        ),
+    ],
+)
+def test_an_identity_is_answered_in_its_normal_form(identity, resolved) -> None:
+    """I1: as runs tell it later."""
+    sent = EventSubmission(event="go", **identity)
+    check_submission(sent)
+    found = accepted(sent, "e", SAID_AT)
+    assert (found["resolved_identity_type"], found["resolved_identity_value"]) == resolved
+
+
+@pytest.mark.parametrize(
+    ("identity", "field"), [({"email": "ann"}, "email"), ({"external_id": "  "}, "external_id")]
+)
+def test_what_can_be_no_identity_is_refused(identity, field) -> None:
+    with pytest.raises(ProblemsError) as caught:
+        check_submission(EventSubmission(event="go", **identity))
+    assert [problem.field for problem in caught.value.problems] == [field]
+
+
 def test_a_replay_says_so() -> None:
     """E4: the same key again is the same event."""
-    found = deduplicated("order-1", "go", SAID_AT)
+    found = deduplicated("order-1", "go", "2026-11-22T10:00:00.000Z")
     assert fields.misfits(found, ACCEPTED) == []
     assert found == {
         "id": "order-1",
@@ -279,5 +318,5 @@ def test_each_kind_of_fault_is_said(kind) -> None:
     found = json.loads(answer.body)
     assert fields.misfits(found, ERROR) == []
     assert found["status"] == answer.status_code
-    assert found["error"]["details"] == {"field": "a"}
+    assert found["error"]["details"] == {"field": "a", "fields": {"a": ["No."]}}
     assert answer.headers["retry-after"] == "3"

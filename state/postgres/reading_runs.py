@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from state.pausing import Pausing, with_freezes
-from state.postgres.codec import parsed
+from state.postgres.codec import parsed, read_pausing
 from state.postgres.finished import existing_runs
 from state.postgres.pauses import pausings_of
 from state.postgres.reading_audit import actions_on
@@ -72,7 +72,7 @@ select * from runs_done where contact_id = any($1::bigint[]) and strpos(past, $2
 """
 
 VERSIONS = """
-select automation_id, name, number, definition
+select automation_id, name, number, definition, pause, paused_at, freezes
 from versions join automations using (automation_id)
 where (automation_id, number) in (select * from unnest($1::uuid[], $2::integer[]))
 """
@@ -98,6 +98,18 @@ order by created_at, message_id
 LATE = """
 select run_id, step_key, late from closed_waits
 where contact_id = any($1::bigint[]) and run_id = any($2::uuid[]) and late is not null
+"""
+
+#: Most runs have none of these. One statement asks; only what there is costs one of its own.
+SURROUNDINGS = """
+select
+  exists (select from messages where run_id = any($1::uuid[]))
+    or exists (select from outbox where run_id = any($1::uuid[])) as has_messages,
+  exists (
+    select from closed_waits
+    where contact_id = any($2::bigint[]) and run_id = any($1::uuid[]) and late is not null
+  ) as has_late,
+  exists (select from audit where target = any($3::text[])) as has_actions
 """
 
 #: Those with a deadline come by the index of timers; without one, they come last.
@@ -142,12 +154,23 @@ async def list_runs(session: Session, wanted: Wanted) -> list[StoredRun]:
 
 
 async def find_runs(session: Session, run_ids: Collection[UUID]) -> list[StoredRun]:
-    """Return the runs of these ids that there are."""
-    if not run_ids:
-        return []
-    active = [read_active(row) for row in await session.rows(ACTIVE_BY_ID, list(run_ids))]
-    done = [read_done(row) for row in await session.rows(DONE_BY_ID, list(run_ids))]
-    return await _complete(session, _latest(active, done))
+    """Return the runs of these ids that there are.
+
+    Most have ended. What has not is looked for among the active ones, and once more among the
+    ended: it may have ended between the two questions.
+    """
+    runs: list[Run] = []
+    missing = set(run_ids)
+    for sql, read in (
+        (DONE_BY_ID, read_done),
+        (ACTIVE_BY_ID, read_active),
+        (DONE_BY_ID, read_done),
+    ):
+        if missing:
+            found = [read(row) for row in await session.rows(sql, list(missing))]
+            missing.difference_update(run.run_id for run in found)
+            runs += found
+    return await _complete(session, runs)
 
 
 async def runs_that_used(
@@ -191,13 +214,22 @@ async def versions_of(
     session: Session, keys: Collection[tuple[UUID, int]]
 ) -> dict[tuple[UUID, int], VersionRow]:
     """Return published versions by automation and number."""
+    return {key: version for key, (version, _) in (await _versions(session, keys)).items()}
+
+
+async def _versions(
+    session: Session, keys: Collection[tuple[UUID, int]]
+) -> dict[tuple[UUID, int], tuple[VersionRow, Pausing]]:
+    """Return versions, each with how its automation is paused."""
     if not keys:
         return {}
     automations, numbers = zip(*keys, strict=True)
-    rows = await session.rows(VERSIONS, list(automations), list(numbers))
     return {
-        (automation_id, number): VersionRow(automation_id, name, number, parsed(definition))
-        for automation_id, name, number, definition in rows
+        (row["automation_id"], row["number"]): (
+            VersionRow(row["automation_id"], row["name"], row["number"], parsed(row["definition"])),
+            read_pausing(row),
+        )
+        for row in await session.rows(VERSIONS, list(automations), list(numbers))
     }
 
 
@@ -232,23 +264,25 @@ async def _complete(session: Session, runs: Sequence[Run]) -> list[StoredRun]:
         return []
     # A retry goes on with what the runs before it did (rule R3).
     ids = list({run_id for run in runs for run_id in lineage_of(run)})
-    versions = await versions_of(session, {(run.automation_id, run.version) for run in runs})
-    messages = _messages_by_run(await session.rows(MESSAGES, ids))
-    pausings = await pausings_of(session, {run.automation_id for run in runs})
-    late = _late_by_run(await session.rows(LATE, [run.contact_id for run in runs], ids))
-    actions = _by_target(await actions_on(session, [str(run.run_id) for run in runs]))
+    people, targets = [run.contact_id for run in runs], [str(run.run_id) for run in runs]
+    versions = await _versions(session, {(run.automation_id, run.version) for run in runs})
+    (has,) = await session.rows(SURROUNDINGS, ids, people, targets)
+    messages = _messages_by_run(await session.rows(MESSAGES, ids) if has["has_messages"] else ())
+    late = _late_by_run(await session.rows(LATE, people, ids) if has["has_late"] else ())
+    actions = _by_target(await actions_on(session, targets) if has["has_actions"] else ())
     retries = await existing_runs(session, [retry_id_of(run) for run in runs if run.failure])
     return [
         StoredRun(
             run,
-            versions[run.automation_id, run.version],
+            version,
             _messages_of(run, messages),
             {key: one for run_id in lineage_of(run) for key, one in late[run_id].items()},
-            pausings[run.automation_id],
+            pausing,
             actions[str(run.run_id)],
             retry_id_of(run) if retry_id_of(run) in retries else None,
         )
         for run in runs
+        for version, pausing in [versions[run.automation_id, run.version]]
     ]
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from state.instant import LAST
 from state.postgres.keyset import Page, UnknownCursor
 from state.postgres.reading_runs import ENDED
-from state.postgres.session import Record, Session
+from state.postgres.session import Session
 
 _FIRST = (LAST, UUID(int=(1 << 128) - 1))
 
@@ -21,30 +21,32 @@ select created_at from runs_done where run_id = $1 and automation_id = $2
 limit 1
 """
 
-_ACTIVE = """
-select run_id, 'running' as status, created_at,
-  coalesce((state ->> 'started_at')::timestamptz, created_at) as started_at,
-  null::timestamptz as completed_at
-from runs_active
-where automation_id = $1 and (created_at, run_id) {beyond} ($3, $4)
-order by created_at {order}, run_id {order} limit $2
-"""
-
-#: Runs of one turn share their instant, so the walk goes on to the end of theirs, and sorts them.
-_DONE = """
-select run.* from unnest($5::text[]) as wanted (status)
-cross join lateral (
-  select run_id, status, created_at, started_at, completed_at from runs_done
-  where automation_id = $1 and status = wanted.status and (created_at, run_id) {beyond} ($3, $4)
+#: One statement, so that a run which ends meanwhile is seen once. Runs of one turn share their
+#: instant, so the walk goes on to the end of theirs, and sorts them.
+_PAGE = """
+(
+  select run_id, 'running' as status, created_at,
+    coalesce((state ->> 'started_at')::timestamptz, created_at) as started_at,
+    null::timestamptz as completed_at
+  from runs_active
+  where $6 and automation_id = $1 and (created_at, run_id) {beyond} ($3, $4)
   order by created_at {order}, run_id {order} limit $2
-) as run
-order by created_at {order}, run_id {order} limit $2
+)
+union all
+(
+  select run.* from unnest($5::text[]) as wanted (status)
+  cross join lateral (
+    select run_id, status, created_at, started_at, completed_at from runs_done
+    where automation_id = $1 and status = wanted.status
+      and (created_at, run_id) {beyond} ($3, $4)
+    order by created_at {order}, run_id {order} limit $2
+  ) as run
+  order by created_at {order}, run_id {order} limit $2
+)
 """
 
-OLDER_ACTIVE = _ACTIVE.format(beyond="<", order="desc")
-NEWER_ACTIVE = _ACTIVE.format(beyond=">", order="asc")
-OLDER_DONE = _DONE.format(beyond="<", order="desc")
-NEWER_DONE = _DONE.format(beyond=">", order="asc")
+OLDER = _PAGE.format(beyond="<", order="desc")
+NEWER = _PAGE.format(beyond=">", order="asc")
 
 
 class RunRow(NamedTuple):
@@ -62,22 +64,21 @@ async def runs_page(
 ) -> tuple[list[RunRow], bool]:
     """Return a page of an automation's runs in these states, and whether more lie beyond it.
 
-    The active ones are read first: one that ends meanwhile is then seen as ended, never missed.
-
     Raises:
         UnknownCursor: the automation has no run of the id that the page lies beside.
     """
     is_older = page.before is None
     at = await _beside(session, automation_id, page)
-    arguments = (automation_id, page.limit + 1, *at)
-    found: dict[UUID, RunRow] = {}
-    if "running" in statuses:
-        sql = OLDER_ACTIVE if is_older else NEWER_ACTIVE
-        found = _by_id(await session.rows(sql, *arguments))
-    if ended := [status for status in ENDED if status in statuses]:
-        sql = OLDER_DONE if is_older else NEWER_DONE
-        found |= _by_id(await session.rows(sql, *arguments, ended))
-    nearest = sorted(found.values(), key=_place, reverse=is_older)
+    ended = [status for status in ENDED if status in statuses]
+    rows = await session.rows(
+        OLDER if is_older else NEWER,
+        automation_id,
+        page.limit + 1,
+        *at,
+        ended,
+        "running" in statuses,
+    )
+    nearest = sorted((RunRow(*row) for row in rows), key=_place, reverse=is_older)
     shown = nearest[: page.limit]
     return shown if is_older else shown[::-1], len(nearest) > page.limit
 
@@ -91,10 +92,6 @@ async def _beside(session: Session, automation_id: UUID, page: Page) -> tuple[da
                 raise UnknownCursor(field, run_id)
             return created_at, run_id
     return _FIRST
-
-
-def _by_id(rows: Collection[Record]) -> dict[UUID, RunRow]:
-    return {row["run_id"]: RunRow(*row) for row in rows}
 
 
 def _place(run: RunRow) -> tuple[datetime, UUID]:

@@ -40,14 +40,14 @@ READ = {
         f"{ID}, 50, '{{failed}}'",
         "_automation_id_status_created_at_idx",
     ),
-    "page of active": (
-        run_pages.OLDER_ACTIVE,
-        f"{ONE_ID}, 21, '2027-01-01', {ONE_ID}",
+    "page of runs, active": (
+        run_pages.OLDER,
+        f"{ONE_ID}, 21, '2027-01-01', {ONE_ID}, '{{failed}}', true",
         "runs_active_automation",
     ),
-    "page of done": (
-        run_pages.OLDER_DONE,
-        f"{ONE_ID}, 21, '2027-01-01', {ONE_ID}, '{{failed}}'",
+    "page of runs, done": (
+        run_pages.OLDER,
+        f"{ONE_ID}, 21, '2027-01-01', {ONE_ID}, '{{failed}}', true",
         "_automation_id_status_created_at_idx",
     ),
     "count of active": (run_counts.ACTIVE, f"{ONE_ID}, 100", "runs_active_automation"),
@@ -82,6 +82,11 @@ READ = {
     ),
     "done that used": (reading_runs.DONE_THAT_USED, "array[7, 99], 'text'", "_contact_id_idx"),
     "messages": (reading_runs.MESSAGES, ID, "messages_run_id"),
+    "surroundings": (
+        reading_runs.SURROUNDINGS,
+        f"{ID}, array[7, 99], array['a', 'b']",
+        "messages_run_id",
+    ),
     "late": (reading_runs.LATE, f"array[7, 99], {ID}", "closed_waits_pkey"),
     "events by key": (reading_events.EVENTS_BY_KEY, f"array[{ONE_ID}]::uuid[]", "_event_key"),
     "duplicates by id": (reading_events.DUPLICATES_BY_ID, "'e'", "duplicates_event_id"),
@@ -187,15 +192,13 @@ STATUSES = ("{failed}", "{cancelled}", "{completed}", "{failed,cancelled}",
 def page_calls() -> dict[str, tuple[int, str]]:
     """Return a call of each statement by which pages of runs are read, in every way."""
     calls = {}
-    for number in range(4):
+    for number in range(2):
         for place, at in PLACES.items():
             arguments = f"{ONE_ID}, {LIMIT}, {at}, {ONE_ID}"
-            if number < 2:
-                calls[f"active {number} from {place}"] = (number, arguments)
-                continue
-            for wanted in STATUSES:
-                named = f"done {number} from {place} {wanted}"
-                calls[named] = (number, f"{arguments}, '{wanted}'")
+            for ended in ("{}", *STATUSES):
+                for active in ("true", "false"):
+                    named = f"{number} from {place}, {ended}, active: {active}"
+                    calls[named] = (number, f"{arguments}, '{ended}', {active}")
     return calls
 
 
@@ -216,7 +219,9 @@ async def page_costs(connection: asyncpg.Connection) -> dict[str, tuple[int, int
     """
     dear = {}
     for name, (number, arguments) in page_calls().items():
-        walks = 1 if number < 2 else 3 * (1 + arguments.partition("{")[2].count(","))
+        _, _, asked = arguments.partition("{")
+        ended, _, active = asked.partition("}")
+        walks = 3 * len([status for status in ended.split(",") if status]) + ("true" in active)
         said = await connection.fetchval(
             f"explain (analyze, buffers, timing off, format json) {call(number, arguments)}"
         )
@@ -238,9 +243,7 @@ async def test_a_page_of_runs_reads_about_what_it_returns(
     for name, value in {**SETTINGS, "enable_sort": "off"}.items():
         await connection.execute(f"select set_config('{name}', '{value}', false)")
     await connection.execute("set default_transaction_read_only = off")
-    pages = [run_pages.OLDER_ACTIVE, run_pages.NEWER_ACTIVE, run_pages.OLDER_DONE,
-             run_pages.NEWER_DONE]  # fmt: skip
-    await prepare(connection, pages)
+    await prepare(connection, [run_pages.OLDER, run_pages.NEWER])
     if is_grown:
         await connection.execute(LONG.format(first=1, last=3))
         await connection.execute("analyze")

@@ -99,7 +99,8 @@ async def test_who_has_fulfilled_an_exit_rule_since_gets_nothing_from_a_retry(
         assert (told.code, "which an exit rule ended at once" in told.out) == (0, True)
         await swept(relay)
     assert len(provider.attempts) == 2
-    new = await record_of(database, (await record_of(database, old_id))["retried_as"])
+    new_id = (await record_of(database, old_id))["retried_as"]
+    new = await record_of(database, UUID(new_id))
     assert (new["ended_reason"], new["ended_by"]["id"]) == ("exited_before_start", "e2")
 
 

@@ -126,12 +126,11 @@ class PostgresStore:
             async with self._connected() as session:
                 known = self._revision
                 async with session.transaction(*holding(known)) as found:
-                    transaction = PostgresTransaction(
-                        session, self._lane(lane), turn, self._stream, self._keyring
+                    revision = known if found else await read_revision(session)
+                    self._revision = revision
+                    yield PostgresTransaction(
+                        session, self._lane(lane), turn, revision, self._stream, self._keyring
                     )
-                    transaction.revision = known if found else await read_revision(session)
-                    self._revision = transaction.revision
-                    yield transaction
                 await _commit(session, turn)
         finally:
             self._busy.discard(lane)

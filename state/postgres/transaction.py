@@ -70,10 +70,16 @@ class PostgresTransaction:
     """
 
     def __init__(
-        self, session: Session, lane: str, turn: int, stream: Stream, keyring: Keyring
+        self,
+        session: Session,
+        lane: str,
+        turn: int,
+        revision: int,
+        stream: Stream,
+        keyring: Keyring,
     ) -> None:
         self.turn = turn
-        self.revision = 0
+        self._revision = revision
         self._session = session
         self._lane = lane
         self._stream = stream
@@ -88,7 +94,7 @@ class PostgresTransaction:
 
     async def catalogue_revision(self) -> int:
         """Return the catalogue's revision, which stays as it is until the turn ends (rule E7)."""
-        return self.revision
+        return self._revision
 
     async def definitions(self) -> tuple[list[StoredVersion], dict[str, datetime]]:
         """Return the versions that are not retired, and since when each name is of interest."""

@@ -14,7 +14,7 @@ from state.postgres import (
     templates,
 )
 from state.postgres.reading import SETTINGS
-from tests.integration.test_plans import NO_ANALYZE, ONE_ID, call, complaints, plan, prepare
+from tests.integration.test_plans import NO_ANALYZE, ONE_ID, complaints_of_all, prepare
 from tests.stored import connected
 
 FILL = """
@@ -81,9 +81,4 @@ async def cold(database: str) -> AsyncIterator[asyncpg.Connection]:
 async def test_definitions_are_found_by_their_indexes(cold: asyncpg.Connection, plans: str) -> None:
     await prepare(cold, [sql for sql, _, _ in STATEMENTS.values()])
     await cold.execute(f"set plan_cache_mode = {plans}")
-    wrong = {
-        name: found
-        for number, (name, (_, arguments, index)) in enumerate(STATEMENTS.items())
-        if (found := complaints(await plan(cold, call(number, arguments)), index))
-    }
-    assert wrong == {}
+    assert await complaints_of_all(cold, STATEMENTS) == {}

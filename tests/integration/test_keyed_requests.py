@@ -23,7 +23,7 @@ from state.postgres.keyed_requests import (
 )
 from state.postgres.store import PostgresStore
 from tests.integration.definitions import do
-from tests.integration.test_plans import NO_ANALYZE, ONE_ID, call, complaints, plan, prepare
+from tests.integration.test_plans import NO_ANALYZE, ONE_ID, complaints_of_all, prepare
 from tests.stored import connected, rows
 
 SCOPE, BODY, OTHER = b"s" * 32, b"b" * 32, b"o" * 32
@@ -153,9 +153,4 @@ async def test_requests_are_found_by_their_indexes(database: str, plans: str) ->
         await cold.execute("set enable_seqscan = off")
         await prepare(cold, [sql for sql, _, _ in STATEMENTS.values()])
         await cold.execute(f"set plan_cache_mode = {plans}")
-        wrong = {
-            name: found
-            for number, (name, (_, arguments, index)) in enumerate(STATEMENTS.items())
-            if (found := complaints(await plan(cold, call(number, arguments)), index))
-        }
-    assert wrong == {}
+        assert await complaints_of_all(cold, STATEMENTS) == {}

@@ -26,6 +26,7 @@ from tests.integration.test_plans import (
     ONE_ID,
     call,
     complaints,
+    complaints_of_all,
     fill,
     nodes,
     plan,
@@ -126,11 +127,7 @@ async def test_reading_uses_indexes_on_tables_never_analysed(database: str) -> N
         for name in ("jit", "enable_seqscan"):
             await connection.execute(f"set {name} = {SETTINGS[name]}")
         await prepare(connection, [sql for sql, _, _ in READ.values()])
-        wrong = {
-            name: bad
-            for number, (name, (_, arguments, index)) in enumerate(READ.items())
-            if (bad := complaints(await plan(connection, call(number, arguments)), index))
-        }
+        wrong = await complaints_of_all(connection, READ)
     finally:
         await connection.close()
     assert wrong == {}, "\n".join(f"{name}: {bad}" for name, bad in wrong.items())

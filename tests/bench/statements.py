@@ -105,18 +105,22 @@ def _counted_apart(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 async def measure(stack: LocalStack, journeys: int = JOURNEYS) -> list[Figure]:
     """Return what each statement of a turn of triggers, and of one of answers, costs a journey."""
-    log, a_turn = Log(), min(journeys, JOURNEYS_A_TURN)
+    a_turn = min(journeys, JOURNEYS_A_TURN)
     costs: dict[str, list[Cost]] = {START: [], ANSWER: []}
     async with (
         house(stack, automations(PLAIN)) as made,
         open_door(made.dsn, "one", (EVENTS, 0), folder=Path(stack.folder)) as door,
     ):
-        for first in range(0, int(journeys * WARM), a_turn):
-            await _play(door, log, first + journeys, a_turn)
+        log = Log()  # its records start once the automation is enabled, or they start no run
+        warm = range(journeys, round(journeys * (1 + WARM)), a_turn)
+        for first in warm:
+            await _play(door, log, first, a_turn)
         for first in range(0, journeys, a_turn):
             for event, spent in costs.items():
                 with _explaining(spent):
                     await _play(door, log, first, a_turn, [event])
+        finished = await made.value("select count(*) from runs_done")
+        assert finished == journeys + a_turn * len(warm), f"{finished:.0f} journeys were completed"
     return [figure for event, spent in costs.items() for figure in _figures(event, spent, journeys)]
 
 

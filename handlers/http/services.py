@@ -15,6 +15,7 @@ from handlers.http.bucket import Allowance
 from handlers.http.gatekeeper import Gatekeeper, require, require_allowance
 from state.api_key import ApiKey, Scope, parse_token
 from state.postgres.session import Session
+from state.reading import StoredRun
 
 
 class Services(Struct, frozen=True):
@@ -44,6 +45,7 @@ class Services(Struct, frozen=True):
     event_key: Callable[[str], UUID]
     change_contact: Callable[[Sequence[Mapping[str, object]]], Awaitable[None]]
     schema_of: Callable[[str], Awaitable[Mapping[str, str] | None]]
+    record_of: Callable[[StoredRun], dict[str, object]]
 
 
 async def services_of(request: Request) -> Services:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 
 import asyncpg
 
@@ -30,6 +30,17 @@ SETTINGS = {
     "jit": "off",
     "enable_seqscan": "off",
 }
+
+#: A program that answers many questions plans each once a connection; and as it reads by pages, it
+#: never sorts what an index brings in order: a page would read the whole of its list first.
+POOL_SETTINGS = SETTINGS | {"enable_sort": "off", "plan_cache_mode": "force_generic_plan"}
+
+#: The kinds of arrays that questions bring along. The library asks Postgres about each that a
+#: connection has not met before, which takes longer than most questions.
+KINDS = """
+select $1::uuid[], $2::bigint[], $3::int[], $4::smallint[], $5::text[], $6::bytea[],
+  $7::timestamptz[], $8::boolean[], $9::json[]
+"""
 
 
 class NotMigrated(Exception):
@@ -60,13 +71,11 @@ async def reading(dsn: str) -> AsyncIterator[Session]:
 
 
 class ReadingPool:
-    """Connections that only read, for a program that answers many questions at once.
+    """Connections that only read, for a program that answers many questions at once."""
 
-    They never sort what an index brings in order: a page would read the whole of its list first.
-    """
-
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, size: int) -> None:
         self._pool = pool
+        self._size = size
 
     @classmethod
     async def open(
@@ -87,10 +96,21 @@ class ReadingPool:
                 max_size=size,
                 timeout=CONNECT_SECONDS,
                 command_timeout=command_timeout,
-                server_settings=SETTINGS | {"enable_sort": "off"},
+                server_settings=POOL_SETTINGS,
+                init=_know_kinds,
                 reset=keep_settings,
             )
-        return cls(pool)
+        return cls(pool, size)
+
+    async def fill(self) -> None:
+        """Make all connections, so that no question waits for one to be made.
+
+        Raises:
+            Unavailable: the database cannot be reached, or has not so many for us.
+        """
+        async with AsyncExitStack() as held:
+            for _ in range(self._size):
+                await held.enter_async_context(self.session())
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
@@ -117,6 +137,10 @@ class ReadingPool:
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
+
+
+async def _know_kinds(connection: asyncpg.Connection) -> None:
+    await connection.prepare(KINDS)
 
 
 @contextmanager

@@ -22,9 +22,13 @@ where ($1::bigint is null or id < $1)
 order by id desc limit $6
 """
 
+#: `offset 0` keeps the planner from walking along everybody's actions.
 OF_TARGETS = """
-select id, at, who, what, target, before, after from audit
-where target = any($1::text[])
+select * from (
+  select id, at, who, what, target, before, after from audit
+  where target = any($1::text[])
+  offset 0
+) as found
 order by id
 """
 

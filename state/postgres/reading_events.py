@@ -42,37 +42,29 @@ where event_id = $1 and processed_at > statement_timestamp() - $2::interval
 order by processed_at limit 5
 """
 
-DUPLICATES_BY_ID = """
-select * from duplicates where event_id = $1 order by dropped_at desc limit 100
-"""
+#: `offset 0` keeps the planner from walking by age, through everybody's, until one is found.
+_FOUND = "select * from (select * from {table} where {where} offset 0) as found order by {order}"
+_PLACE = 'topic = $1 and partition = $2 and "offset" = $3'
 
-DUPLICATES_BY_PLACE = """
-select * from duplicates
-where topic = $1 and partition = $2 and "offset" = $3 order by dropped_at desc
-"""
+DUPLICATES_BY_ID = _FOUND.format(
+    table="duplicates", where="event_id = $1", order="dropped_at desc limit 100"
+)
+DUPLICATES_BY_PLACE = _FOUND.format(table="duplicates", where=_PLACE, order="dropped_at desc")
 
-LETTERS_BY_ID = """
-select * from quarantine where event_id = $1 order by quarantined_at desc limit 100
-"""
-
-LETTERS_BY_PLACE = """
-select * from quarantine
-where topic = $1 and partition = $2 and "offset" = $3 order by quarantined_at desc
-"""
+LETTERS_BY_ID = _FOUND.format(
+    table="quarantine", where="event_id = $1", order="quarantined_at desc limit 100"
+)
+LETTERS_BY_PLACE = _FOUND.format(table="quarantine", where=_PLACE, order="quarantined_at desc")
 
 NEWEST_LETTERS = """
 select * from quarantine where $1::text is null or reason = $1
 order by quarantined_at desc, topic, partition, "offset" desc limit $2
 """
 
-NOTES_BY_ID = """
-select * from identity_notes where event_id = $1 order by noted_at limit 100
-"""
-
-NOTES_BY_PLACE = """
-select * from identity_notes
-where topic = $1 and partition = $2 and "offset" = $3 order by noted_at
-"""
+NOTES_BY_ID = _FOUND.format(
+    table="identity_notes", where="event_id = $1", order="noted_at limit 100"
+)
+NOTES_BY_PLACE = _FOUND.format(table="identity_notes", where=_PLACE, order="noted_at")
 
 NAMES = """
 select name, sum(count)::bigint, min(first_at), max(last_at),

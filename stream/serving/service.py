@@ -15,6 +15,7 @@ from handlers.http.app import make_app
 from handlers.http.body import BodyLimits
 from handlers.http.bucket import Buckets
 from handlers.http.gatekeeper import Gatekeeper
+from handlers.http.records import Records
 from handlers.http.services import Services
 from handlers.http.watch import Means
 from state.api_key import ApiKey
@@ -92,6 +93,7 @@ class HttpService:
             event_key=partial(event_key, settings.topics_events[0]),
             change_contact=ContactChanges(self._events, reading, settings, clock).change,
             schema_of=Schemas(reading.session).schema_of,
+            record_of=Records().of,
         )
         limits = BodyLimits(settings.http_body_max, settings.http_body_timeout.total_seconds())
         hosts = {
@@ -110,6 +112,13 @@ class HttpService:
     def stop(self) -> None:
         """Ask for an orderly end."""
         self._server.stop()
+
+    async def fill(self) -> None:
+        """Make the connections that requests are answered by; without them, each waits for its."""
+        try:
+            await self._reading.fill()
+        except Unavailable as fault:
+            log.warning("http.connections_not_made", reason=str(fault))
 
     async def run(self, listener: socket.socket) -> None:
         """Serve until stopped: what is being answered is answered."""
@@ -174,6 +183,7 @@ async def serve_http(settings: Settings, host: str, port: int, index: int | None
                 _opened(settings) as service,
                 offered(settings, index or 0, service.metrics),
             ):
+                await service.fill()
                 garbage.settle()
                 log.info("http.started", pid=os.getpid(), host=host, port=port)
                 stop.ends(service)

@@ -79,12 +79,16 @@ def main() -> int:
 
 
 def _beside_strangers(measure: Measure, stack: LocalStack, size: int) -> list[Figure]:
-    """Measure once; add how much of the processors was used by what is not ours meanwhile."""
-    meter = Meter({"ours": psutil.Process()})
+    """Measure once; add how much of the processors others used, here and on the same host."""
+    meter, stolen_before = Meter({"ours": psutil.Process()}), psutil.cpu_times().steal
     figures = asyncio.run(measure(stack, size))
-    spent = meter.read()
+    spent, stolen = meter.read(), psutil.cpu_times().steal - stolen_before
     foreign = 100 * spent.cpu["strangers"] / spent.wall
-    return [*figures, Figure("foreign CPU", "% of a core", [foreign])]
+    return [
+        *figures,
+        Figure("foreign CPU", "% of a core", [foreign]),
+        Figure("stolen by the host", "% of a core", [100 * stolen / spent.wall]),
+    ]
 
 
 def _options() -> argparse.Namespace:

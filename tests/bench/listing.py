@@ -2,12 +2,14 @@
 
 Half of what one worker can do comes in meanwhile, measured in the same run. The same requests are
 made of an automation with a hundred runs: a list that is all but empty, with as much on each page.
+Beside the same worker, a bare loop computes as often, for as long as a request takes the server.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import random
 import signal
@@ -46,15 +48,23 @@ LINES = 8
 #: How many journeys tell what a worker can do at most; in a small benchmark, fewer.
 JOURNEYS, JOURNEYS_QUICK = 8_000, 1_000
 
+#: For how many milliseconds the bare loop computes: about as many as a request costs.
+BARE_MS = 3
+
 Request = tuple[str, bytes]
 
 
 class Asked(NamedTuple):
-    """Milliseconds of each request's kind, CPU milliseconds a request, and journeys a second."""
+    """What was measured beside a worker.
+
+    Milliseconds of each request's kind, CPU milliseconds a request, journeys a second, and how many
+    milliseconds 99 of 100 pieces of a bare loop's work took at most.
+    """
 
     waited: dict[str, list[float]]
     cpu: float
     journeys: float
+    bare: float
 
 
 async def measure(stack: LocalStack, runs: int = RUNS) -> list[Figure]:
@@ -62,6 +72,7 @@ async def measure(stack: LocalStack, runs: int = RUNS) -> list[Figure]:
     is_quick = runs < RUNS
     maximum = (await engine(stack, PLAIN, 1, JOURNEYS_QUICK if is_quick else JOURNEYS)).rate
     seconds = SECONDS_QUICK if is_quick else SECONDS
+    alone = await _bare_loop(seconds)
     few = await _asked(stack, FEW, maximum / 2, seconds)
     many = await _asked(stack, runs, maximum / 2, seconds)
     return [
@@ -71,6 +82,8 @@ async def measure(stack: LocalStack, runs: int = RUNS) -> list[Figure]:
             Figure(f"{kind} page, p50", "ms", [_percentile(many, (kind,), 50)])
             for kind in ("first", "deep", "filtered", "rare")
         ),
+        Figure("bare loop, p99", "ms", [many.bare]),
+        Figure("bare loop alone, p99", "ms", [alone]),
         Figure("CPU, server", "ms a request", [many.cpu]),
         Figure("beside", "journeys/s", [many.journeys]),
         Figure("beside", "of one worker's maximum", [many.journeys / maximum]),
@@ -102,9 +115,20 @@ async def _asked(stack: LocalStack, runs: int, pace: float, seconds: int) -> Ask
                 meter, before = Meter({"server": server.process}), await made.applied()
                 waited = await _paced(server, requests, seconds)
                 spent, after = meter.read(), await made.applied()
+                bare = await _bare_loop(seconds)
             await made.until_applied(applied + published[0])
         journeys = (after - before) / 2 / spent.wall
-        return Asked(waited, 1_000 * spent.cpu["server"] / (PER_SECOND * seconds), journeys)
+        return Asked(waited, 1_000 * spent.cpu["server"] / (PER_SECOND * seconds), journeys, bare)
+
+
+async def _bare_loop(seconds: int) -> float:
+    """Return how long 99 of 100 pieces of bare work take at most, in milliseconds."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.bare_loop", *map(str, (BARE_MS, PER_SECOND, seconds)),
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    return float(json.loads(said)["p99"])
 
 
 def _requests(server: Served, listed: Listed) -> list[Request]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from tests.clients.served import serve
 from tests.conftest import CreateTopics
 from tests.integration.drawn import waiting
 from tests.integration.kit import House, a_house
+from tests.stored import connected
 from tests.waiting import until_so
 
 SENT = {"event": "go", "email": "ann@example.com"}
@@ -86,3 +88,18 @@ async def test_a_database_that_is_silent_is_given_up_before_clients_give_up(
         assert await statuses(client) == {503}
         own_postgres.thaw()
         assert await statuses(client) == {200, 409, 202}
+
+
+async def test_a_server_with_fewer_connections_than_it_may_have_says_so_and_serves(
+    house: House, own_postgres: LocalPostgres
+) -> None:
+    database = house.environment["DATABASE_URL"]
+    async with connected(database) as connection:
+        await connection.execute("create role few login password 'few' connection limit 4")
+        await connection.execute("grant all on all tables in schema public to few")
+    limited = urlsplit(database)
+    limited = limited._replace(netloc=f"few:few@{limited.hostname}:{limited.port}")
+    async with serve(house, DATABASE_URL=urlunsplit(limited)) as served, served.client() as client:
+        assert "http.connections_not_made" in served.log.read_text()
+        answers = [(await client.get("/automations")).status_code for _ in range(20)]
+    assert answers == [200] * 20

@@ -167,6 +167,7 @@ insert into topic_choices select n, now(), true, 'p' || n, 'e' from n;
 insert into suppressions select sha256(('p' || n)::bytea), n, now(), 'email', 'bounced', 'e' from n;
 insert into merges select pg_temp.id(n), n, n + 1, now(), n, 0, 't', '1', 'e' from n;
 insert into partitions (topic, partition, stream_epoch) select 't', n, '1' from n;
+insert into audit (at, who, what, target) select now(), 'w', 'cancel_run', 'p' || n from n;
 """
 
 

@@ -11,8 +11,6 @@ from handlers.http.fault import Fault
 from handlers.http.resend.email_view import EmailView, email_view
 from handlers.http.resend.errors import ERRORS
 from handlers.http.services import Given
-from handlers.publishing.catalogue import compile_version
-from handlers.record import run_record
 from state.postgres.reading_messages import run_of_message
 from state.postgres.reading_runs import find_runs
 
@@ -26,7 +24,7 @@ async def get_email(given: Given, email_id: UUID) -> EmailView:
         run_id = await run_of_message(session, email_id)
         found = await find_runs(session, [] if run_id is None else [run_id])
     for stored in found:
-        record = run_record(stored, compile_version(*stored.version))
+        record = given.record_of(stored)
         view = email_view(record, str(email_id))
         if view is not None:
             return view

@@ -21,8 +21,6 @@ from handlers.http.resend.run_view import (
     run_view,
 )
 from handlers.http.services import Actor, Given, Services
-from handlers.publishing.catalogue import compile_version
-from handlers.record import run_record
 from state.postgres.automations_by_id import find_automation
 from state.postgres.reading_runs import find_runs
 from state.postgres.run_pages import runs_page
@@ -54,7 +52,7 @@ async def list_runs(
 async def get_run(given: Given, automation_id: UUID, run_id: UUID) -> RunView:
     """Get a run with every step that it has executed."""
     stored = await _stored(given, automation_id, run_id)
-    return run_view(run_record(stored, compile_version(*stored.version)))
+    return run_view(given.record_of(stored))
 
 
 @router.post("/{run_id}/cancel", dependencies=[allow("full")])

@@ -19,8 +19,7 @@ from handlers.http.revkeen.manual import ManualRun, check_runnable, event_record
 from handlers.http.revkeen.paging import COUNTED_MAX, Paged
 from handlers.http.revkeen.runs import run_detail, run_item, run_queued
 from handlers.http.services import Given, Services
-from handlers.publishing.catalogue import compile_version
-from handlers.record import run_record, run_summary
+from handlers.record import run_summary
 from state.postgres.automations_by_id import find_automation, read_automation
 from state.postgres.keyset import Page
 from state.postgres.reading_events import name_uses
@@ -78,7 +77,7 @@ async def get_run(given: Given, automation_id: UUID, run_id: UUID) -> Envelope[R
     if not found or found[0].run.automation_id != automation_id:
         raise Fault("not_found", "The automation run does not exist, or your key may not see it")
     (stored,) = found
-    record = run_record(stored, compile_version(*stored.version))
+    record = given.record_of(stored)
     document = run_detail(record, automation, stored.version.definition)
     return JSONResponse(enveloped(document))  # type: ignore[return-value]  # is rendered
 

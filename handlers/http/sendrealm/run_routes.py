@@ -16,8 +16,7 @@ from handlers.http.sendrealm.envelopes import Envelope, Listing, enveloped, list
 from handlers.http.sendrealm.errors import ERRORS
 from handlers.http.sendrealm.runs import run_detail, run_item
 from handlers.http.services import Given
-from handlers.publishing.catalogue import compile_version
-from handlers.record import run_record, run_summary
+from handlers.record import run_summary
 from state.postgres.automations_by_id import find_automation
 from state.postgres.keyset import Page
 from state.postgres.reading_runs import find_runs
@@ -45,7 +44,7 @@ async def get_run(given: Given, run_id: UUID) -> Envelope[RunDetail]:
     if not found:
         raise Fault("not_found", "Automation run not found")
     (stored,) = found
-    record = run_record(stored, compile_version(*stored.version))
+    record = given.record_of(stored)
     return JSONResponse(enveloped(run_detail(record)))  # type: ignore[return-value]  # is rendered
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json, to_json
+from msgspec.json import Decoder
 
 from handlers.intake import is_only_counted
 from state.automation import Catalogue
@@ -31,7 +31,13 @@ SIZE_MAX = 64 * 1024
 NAMES_MAX = 10_000
 
 #: Where an event says its name; it may also be elsewhere, so this is only where to look.
-_NAMED = re.compile(rb'"event"\s*:\s*"([^"\\]*)"')
+_find_name = re.compile(rb'"event"\s*:\s*"([^"\\]*)"').search
+
+#: Stricter than full decoding, and faster: it refuses numbers that are too large for a float.
+_decode = Decoder().decode
+
+#: Looked for as a number: so it is found five times as soon as the text of one byte.
+_BACKSLASH = ord("\\")
 
 _QUOTED = quoted(NAMES)
 _KINDS = frozenset(KINDS)
@@ -39,8 +45,8 @@ _KINDS = frozenset(KINDS)
 _NOT_PLAIN = frozenset({"hops", "caused_by"})
 #: Keys whose values are looked at, each of which is flat but the payload; others may hold anything.
 _KNOWN = _KINDS | {"id", "event", "occurred_at", "payload"}
-#: What cannot hold a number that is too large for a float.
-_FINITE = frozenset({str, int, bool, type(None)})
+#: What holds nothing else.
+_FLAT = frozenset({str, int, float, bool, type(None)})
 
 
 class Skimmer:
@@ -107,14 +113,14 @@ def _only_counted(record: RawRecord, names: _Names) -> str | None:
     value = record.value
     if type(value) is not bytes or record.headers:
         return None
-    found = _NAMED.search(value)
+    found = _find_name(value)
     name = None if found is None else names[found[1]]
     if name is None or len(value) + len(record.key or b"") > SIZE_MAX:
         return None
-    if b"\\" in value and b"\\u00" in value:  # one byte is found much sooner than four
+    if _BACKSLASH in value and b"\\u00" in value:
         return None
     try:
-        document = from_json(value, allow_inf_nan=False)
+        document = _decode(value)
         return name if document["event"] == name and _is_sound(document, value) else None
     except Exception:  # noqa: BLE001 - full decoding knows what is wrong, and says it
         return None
@@ -140,10 +146,7 @@ def _is_sound(document: dict[str, Any], value: bytes) -> bool:
     is_flat = shape.is_known
     if type(payload) is dict:
         keys += len(payload)
-        if not _FINITE.issuperset(map(type, payload.values())):
-            is_flat = False
-            if b"Infinity" in to_json(payload):
-                return False
+        is_flat = is_flat and _FLAT.issuperset(map(type, payload.values()))
     elif payload is not None:
         return False
     if not is_flat and value.count(b"{") + value.count(b"[") > DEPTH_MAX:

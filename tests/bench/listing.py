@@ -91,11 +91,15 @@ async def measure(stack: LocalStack, runs: int = RUNS) -> list[Figure]:
 
 
 def _beside(name: str, many: Asked, few: Asked, kinds: Sequence[str]) -> Iterator[Figure]:
-    """Yield the median and the 99th percentile, in ms and beside those of the small list."""
+    """Yield the median and the 99th percentile, in ms and beside those of the small list.
+
+    And, of the bare loop's 99th percentile, how many times it the requests' is.
+    """
     for percent, goal in ((50, None), (99, Goal("at most", 20))):
         large, small = _percentile(many, kinds, percent), _percentile(few, kinds, percent)
         yield Figure(f"{name}, p{percent}", "ms", [large], goal)
         yield Figure(f"{name}, p{percent}", f"of that with {FEW} runs", [large / small])
+    yield Figure(f"{name}, p99", "of the bare loop's", [large / many.bare])
 
 
 def _percentile(asked: Asked, kinds: Sequence[str], percent: int) -> float:

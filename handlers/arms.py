@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from state.automation import DEFAULT_BRANCH
 from state.name import parse_name
-from state.problem import Collector, Problem, ProblemsError, choose
+from state.problem import Collector, Problem, ProblemsError, choose, spelled
 from state.rule import Rule, parse_rule
 
 #: How many arms one wait may have: each keeps the payload that met it for as long as the run waits.
@@ -65,7 +65,7 @@ def _parse_arms(raw: object, *, fewest: int, may_branch: bool) -> list[DrawnArm]
 
 def _parse_arm(raw: object, may_branch: bool) -> DrawnArm:
     if not isinstance(raw, Mapping):
-        raise ProblemsError([Problem("", f"must be an arm, not {raw!r:.40}", "write keys")])
+        raise ProblemsError([Problem("", f"must be an arm, not {spelled(raw)}", "write keys")])
     found = Collector()
     for key in raw.keys() - set(_KEYS):
         found.refuse(str(key), "is not a key of an arm", choose(key, _KEYS))

@@ -15,7 +15,7 @@ from handlers.decision import Cause, Outcome, Turn
 from state.automation import Arm
 from state.duration import Duration, parse_duration
 from state.name import parse_name
-from state.problem import Problem, ProblemsError, joined
+from state.problem import Problem, ProblemsError, joined, spelled
 from state.rule import Rule, parse_rule
 
 EventName = Annotated[str, PlainValidator(parse_name)]
@@ -88,7 +88,9 @@ class StepKind(Struct, frozen=True):
         """
         given = {} if raw is None or raw == [] else raw
         if not isinstance(given, Mapping):
-            raise ConfigError([Problem("", f"must be an object, not {given!r:.40}", "write keys")])
+            raise ConfigError(
+                [Problem("", f"must be an object, not {spelled(given)}", "write keys")]
+            )
         misnamed = tuple(_misnamed(self.config_model, given))
         try:
             config = self.config_model.model_validate(given)
@@ -148,4 +150,4 @@ def _translated(detail: ErrorDetails) -> list[Problem]:
         return [problem.below(place) for problem in cause.problems]
     if detail["type"] == "missing" or detail["input"] is None:
         return [Problem(place, "is missing", f"add `{place}`")]
-    return [Problem(place, f"{detail['input']!r:.40} cannot be used", detail["msg"])]
+    return [Problem(place, f"{spelled(detail['input'])} cannot be used", detail["msg"])]

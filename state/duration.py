@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from state.problem import Problem, ProblemsError, choose
+from state.problem import Problem, ProblemsError, choose, spelled
 from state.wall_clock import longest_in_days, moved
 
 #: The longest duration that may be written (rule T1).
@@ -67,7 +67,7 @@ def parse_duration(text: object) -> Duration:
         DurationError: not a duration, not positive, or longer than 366 days at its longest.
     """
     if not isinstance(text, str):
-        raise _refused(f"{text!r:.40} is not a duration", _EXAMPLE)
+        raise _refused(f"{spelled(text)} is not a duration", _EXAMPLE)
     written = text.strip()
     if in_words := _WORDS.fullmatch(written):
         return _limited(written, 0, 0, _amount(in_words[1]) * _unit(in_words[2]))

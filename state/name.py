@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from state.problem import Problem, ProblemsError
+from state.problem import Problem, ProblemsError, spelled
 
 #: How long a name may be, in characters (rule E6).
 NAME_MAX = 255
@@ -21,7 +21,7 @@ def parse_name(raw: object) -> str:
     if raw is None:
         raise _refused("is missing", "give it a name")
     if not isinstance(raw, str):
-        raise _refused(f"must be text, not {raw!r:.40}", "put it in quotes")
+        raise _refused(f"must be text, not {spelled(raw)}", "put it in quotes")
     if not raw.strip():
         raise _refused("is empty", "give it a name")
     if len(raw) > NAME_MAX:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from state.problem import Collector, Problem, ProblemsError, choose
+from state.problem import Collector, Problem, ProblemsError, choose, spelled
 
 #: Where a path may begin.
 ROOTS = ("event", "trigger", "contact", "steps", "wait_events")
@@ -47,7 +47,7 @@ def parse_path(raw: object, roots: Iterable[str] = ROOTS) -> str:
     """
     roots = tuple(roots)
     if not isinstance(raw, str):
-        raise _refused(f"must be a path, not {raw!r:.40}", "write it like `event.order_id`")
+        raise _refused(f"must be a path, not {spelled(raw)}", "write it like `event.order_id`")
     if len(raw) > PATH_MAX:
         raise _refused(f"is {len(raw)} characters long", f"use at most {PATH_MAX}")
     root, _, rest = raw.partition(".")

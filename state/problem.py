@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -78,6 +79,21 @@ def joined(path: str, part: str) -> str:
     if not path or not part or part.startswith("["):
         return path + part
     return f"{path}.{part}"
+
+
+def spelled(value: object, most: int = 40) -> str:
+    """Return a value as JSON spells it, cut to so many characters, to be told what is wrong of it.
+
+    What stands there may be anything that a file or a request can hold. It is shown on terminals
+    and in JSON, so that what does not print is escaped.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):  # keys that are no text; itself inside of it
+        text = repr(value)
+    if not text.isprintable():
+        text = text.encode("ascii", "backslashreplace").decode()
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def choose(given: object, valid: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TypeGuard
 from msgspec import Struct
 
 from state.path import Var, is_var, parse_path, parse_var
-from state.problem import Collector, Problem, ProblemsError, choose
+from state.problem import Collector, Problem, ProblemsError, choose, spelled
 
 EQUALITY = ("eq", "neq")
 ORDER = ("gt", "gte", "lt", "lte")
@@ -126,7 +126,7 @@ class _Parser:
             raise _TooLargeError(f"is nested deeper than {DEPTH_MAX} levels")
         if not isinstance(raw, Mapping):
             fix = "write `{field: event.total, operator: gt, value: 10}`"
-            raise RuleError([Problem("", f"must be a rule, not {raw!r:.40}", fix)])
+            raise RuleError([Problem("", f"must be a rule, not {spelled(raw)}", fix)])
         match raw.get("type"):
             case None | "rule":
                 return self._comparison(raw)
@@ -136,7 +136,7 @@ class _Parser:
                 return AnyOf(self._rules(raw, depth))
             case other:
                 fix = choose(other, ("rule", "and", "or"))
-                raise RuleError([Problem("type", f"{other!r:.40} is not known", fix)])
+                raise RuleError([Problem("type", f"{spelled(other)} is not known", fix)])
 
     def _rules(self, raw: Mapping[str, object], depth: int) -> tuple[Rule, ...]:
         items = raw.get("rules")
@@ -180,7 +180,7 @@ def _parse_operator(operator: object) -> str:
         raise RuleError([Problem("", "is missing", f"valid: {', '.join(OPERATORS)}")])
     word = str(operator).lower()
     fix = choose(_SYNONYMS.get(word, word), OPERATORS)
-    raise RuleError([Problem("", f"{operator!r:.40} is not an operator", fix)])
+    raise RuleError([Problem("", f"{spelled(operator)} is not an operator", fix)])
 
 
 def _parse_value(operator: str, raw: Mapping[str, object]) -> object:
@@ -194,7 +194,7 @@ def _parse_value(operator: str, raw: Mapping[str, object]) -> object:
     if "value" not in raw:
         raise RuleError([Problem("", "is missing", f"say what `{operator}` compares with")])
     if fix := _unfit(operator, value):
-        raise RuleError([Problem("", f"{value!r:.40} does not fit `{operator}`", fix)])
+        raise RuleError([Problem("", f"{spelled(value)} does not fit `{operator}`", fix)])
     return value
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from state.effect import Channel
 from state.name import parse_name
 from state.path import parse_path
-from state.problem import Collector, Problem, ProblemsError, choose
+from state.problem import Collector, Problem, ProblemsError, choose, spelled
 from state.template_variable import fallbacks_of, parse_variables
 
 #: How much text one message may hold in UTF-8, before and after the gaps are filled: 1 MiB.
@@ -101,7 +101,7 @@ def parse_template(raw: object, where: str = "") -> Template:
     """
     if not isinstance(raw, Mapping):
         fix = "write `{subject, text, html}` for an e-mail, `{title, text}` for a push"
-        raise TemplateError([Problem(where, f"must be a template, not {raw!r:.40}", fix)])
+        raise TemplateError([Problem(where, f"must be a template, not {spelled(raw)}", fix)])
     channel: Channel = "push" if "title" in raw else "email"
     fields = _FIELDS[channel]
     given = {key: value for key, value in raw.items() if value is not None}
@@ -141,7 +141,7 @@ def parse_text(raw: object, *, one_line: bool) -> Text:
         TemplateError: it is no text, has line breaks where `one_line`, or a gap is misspelt.
     """
     if not isinstance(raw, str):
-        raise TemplateError([Problem("", f"must be text, not {raw!r:.40}", "put it in quotes")])
+        raise TemplateError([Problem("", f"must be text, not {spelled(raw)}", "put it in quotes")])
     if len(raw) > SIZE_MAX:
         raise TemplateError([Problem("", "is too long", f"use at most {SIZE_MAX} characters")])
     if one_line and _LINE_BREAKS.search(raw):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from state.name import parse_name
-from state.problem import Collector, Problem, ProblemsError
+from state.problem import Collector, Problem, ProblemsError, spelled
 from state.template import parse_template, parse_text
 from state.template_variable import parse_variables
 
@@ -31,7 +31,7 @@ def parse_template_changes(raw: object, *, is_new: bool = False) -> dict[str, ob
     """
     if not isinstance(raw, Mapping):
         raise DraftError(
-            [Problem("", f"must be an object, not {raw!r:.40}", "write `{name: ...}`")]
+            [Problem("", f"must be an object, not {spelled(raw)}", "write `{name: ...}`")]
         )
     found = Collector()
     changes: dict[str, object] = {}

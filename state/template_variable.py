@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from state.problem import Collector, Problem, ProblemsError, choose
+from state.problem import Collector, Problem, ProblemsError, choose, spelled
 from state.rule import is_number
 
 #: How many variables one template may declare, and how long a key may be.
@@ -71,16 +71,18 @@ def fallbacks_of(variables: Iterable[Variable]) -> dict[str, object]:
 def _parse_variable(raw: object) -> Variable:
     if not isinstance(raw, Mapping):
         fix = f"write an object with {', '.join(_FIELDS)}"
-        raise VariableError([Problem("", f"must be a variable, not {raw!r:.40}", fix)])
+        raise VariableError([Problem("", f"must be a variable, not {spelled(raw)}", fix)])
     found = Collector()
     key = found.attempt("key", _parse_key, raw.get("key"))
     kind = raw.get("type")
     fallback = raw.get("fallback_value")
     if not isinstance(kind, str) or kind not in _TYPES:
-        message = "is missing" if kind is None else f"{kind!r:.40} is not a type"
+        message = "is missing" if kind is None else f"{spelled(kind)} is not a type"
         found.refuse("type", message, choose(kind, _TYPES))
     elif fallback is not None and not _is_of(kind, fallback):
-        found.refuse("fallback_value", f"{fallback!r:.40} is no {kind}", f"write a {kind}, or null")
+        found.refuse(
+            "fallback_value", f"{spelled(fallback)} is no {kind}", f"write a {kind}, or null"
+        )
     found.check(VariableError)
     assert key is not None, "a key without problems was parsed"
     return Variable(key, str(kind), fallback)
@@ -91,7 +93,7 @@ def _parse_key(raw: object) -> str:
         raise VariableError([Problem("", "is missing", "name the variable")])
     if not isinstance(raw, str) or not _KEY.fullmatch(raw) or len(raw) > KEY_MAX:
         fix = f"use letters, digits and underscores, at most {KEY_MAX}"
-        raise VariableError([Problem("", f"{raw!r:.60} cannot be a key", fix)])
+        raise VariableError([Problem("", f"{spelled(raw, 60)} cannot be a key", fix)])
     if raw in RESERVED:
         fix = f"choose another; reserved: {', '.join(RESERVED)}"
         raise VariableError([Problem("", f'"{raw}" is reserved', fix)])

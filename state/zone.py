@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
-from state.problem import Problem, ProblemsError
+from state.problem import Problem, ProblemsError, spelled
 
 # Always the packaged database, never the machine's: its version is pinned with the code, so every
 # worker computes the same instant whatever its image or PYTHONTZPATH holds. It is read as a module
@@ -43,7 +43,7 @@ def parse_zone(raw: object) -> str:
         return raw
     near = _nearest(raw) if isinstance(raw, str) else None
     hint = f'did you mean "{near}"? ' if near else ""
-    raise ZoneError([Problem("", f"{raw!r:.40} is not a time zone", f"{hint}{_EXAMPLE}")])
+    raise ZoneError([Problem("", f"{spelled(raw)} is not a time zone", f"{hint}{_EXAMPLE}")])
 
 
 @cache

@@ -13,7 +13,7 @@ from handlers.segment import SegmentConfig
 from handlers.steps.set_topic_subscription import Config as TopicConfig
 from state.audience import Audiences, Subscription
 from state.name import parse_name
-from state.problem import Collector, Problem, ProblemsError, choose
+from state.problem import Collector, Problem, ProblemsError, choose, spelled
 
 DEFAULT: Subscription = "opt_in"
 SUBSCRIPTIONS = ("opt_in", "opt_out")
@@ -130,7 +130,7 @@ def parse_topic(key: object, about: object) -> DeclaredTopic:
     described: Mapping[str, Any] = about if isinstance(about, Mapping) else {}
     if about is not None and not isinstance(about, Mapping):
         fix = "write `{default_subscription: opt_in}`"
-        raise ProblemsError([Problem("", f"must be an object, not {about!r:.40}", fix)])
+        raise ProblemsError([Problem("", f"must be an object, not {spelled(about)}", fix)])
     found = Collector()
     parsed_key = found.attempt("", parse_name, key)
     for unknown in described.keys() - set(_TOPIC_KEYS):
@@ -142,7 +142,7 @@ def parse_topic(key: object, about: object) -> DeclaredTopic:
     default = described.get("default_subscription") or DEFAULT
     if default not in SUBSCRIPTIONS:
         fix = choose(default, SUBSCRIPTIONS)
-        found.refuse("default_subscription", f"{default!r:.40} is no subscription", fix)
+        found.refuse("default_subscription", f"{spelled(default)} is no subscription", fix)
     found.check()
     assert parsed_key is not None
     assert name is not None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from state.problem import Collector, Problem, ProblemsError, choose
+from state.problem import Collector, Problem, ProblemsError, choose, spelled
 from state.rule import is_number
 
 KEY_MAX = 50
@@ -39,7 +39,7 @@ def parse_property(raw: object) -> PropertyDraft:
     """
     if not isinstance(raw, Mapping):
         fix = "write `{key: plan, type: string}`"
-        raise PropertyError([Problem("", f"must be an object, not {raw!r:.40}", fix)])
+        raise PropertyError([Problem("", f"must be an object, not {spelled(raw)}", fix)])
     found = Collector()
     key = found.attempt("key", _parse_key, raw.get("key"))
     kind = found.attempt("type", _parse_type, raw.get("type"))
@@ -67,7 +67,7 @@ def parse_fallback(kind: PropertyType, raw: object) -> str | float | None:
         return raw
     if kind == "number" and is_number(raw):
         return raw
-    raise PropertyError([Problem("", f"{raw!r:.40} is no {kind}", f"write a {kind}, or null")])
+    raise PropertyError([Problem("", f"{spelled(raw)} is no {kind}", f"write a {kind}, or null")])
 
 
 def _parse_key(raw: object) -> str:
@@ -76,11 +76,11 @@ def _parse_key(raw: object) -> str:
     if isinstance(raw, str) and _KEY.fullmatch(raw) and len(raw) <= KEY_MAX:
         return raw
     fix = f"use letters, digits and underscores, at most {KEY_MAX}"
-    raise PropertyError([Problem("", f"{raw!r:.60} cannot be a key", fix)])
+    raise PropertyError([Problem("", f"{spelled(raw, 60)} cannot be a key", fix)])
 
 
 def _parse_type(raw: object) -> PropertyType:
     if raw == "string" or raw == "number":
         return raw
-    message = "is missing" if raw is None else f"{raw!r:.40} is not a type"
+    message = "is missing" if raw is None else f"{spelled(raw)} is not a type"
     raise PropertyError([Problem("", message, choose(raw, _TYPES))])

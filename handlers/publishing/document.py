@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from state.problem import Collector, Problem, ProblemsError
+from state.problem import Collector, Problem, ProblemsError, spelled
 
 #: How deep a document may be nested, and how many values it may hold.
 DEPTH_MAX = 64
@@ -70,7 +70,7 @@ class _Copier:
 def _key(raw: object) -> str:
     if isinstance(raw, str):
         return _text(raw)
-    raise DocumentError([Problem("", f"the key {raw!r:.40} is not text", "put it in quotes")])
+    raise DocumentError([Problem("", f"the key {spelled(raw)} is not text", "put it in quotes")])
 
 
 def _scalar(raw: object) -> object:

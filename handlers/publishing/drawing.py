@@ -13,7 +13,7 @@ from handlers.step import StepConfig, StepKind
 from handlers.steps import KINDS
 from state.automation import DEFAULT_BRANCH, STEPS_MAX, Exit, Reentry
 from state.name import parse_name
-from state.problem import Collector, Problem, ProblemsError, choose
+from state.problem import Collector, Problem, ProblemsError, choose, spelled
 from state.template import Template, parse_template
 
 TRIGGER = "trigger"
@@ -120,8 +120,7 @@ def _parse_step(raw: object, found: Collector) -> DrawnStep:
     """Return a step that has a key at least; what is wrong below the key is noted in `found`."""
     if not isinstance(raw, Mapping):
         fix = "write `{key: ..., type: ..., config: {...}}`"
-        told = "null" if raw is None else f"{raw!r:.40}"
-        raise ProblemsError([Problem("", f"must be a step, not {told}", fix)])
+        raise ProblemsError([Problem("", f"must be a step, not {spelled(raw)}", fix)])
     keyed = Collector()
     key = keyed.attempt("key", parse_name, _named(raw, "key"))
     keyed.check()
@@ -137,7 +136,7 @@ def _parse_step(raw: object, found: Collector) -> DrawnStep:
 def _parse_kind(raw: object) -> StepKind:
     if isinstance(raw, str) and raw in KINDS:
         return KINDS[raw]
-    message = "is missing" if raw is None else f"{raw!r:.40} is not a kind of step"
+    message = "is missing" if raw is None else f"{spelled(raw)} is not a kind of step"
     raise ProblemsError([Problem("", message, choose(raw, KINDS))])
 
 
@@ -152,7 +151,7 @@ def _parse_connections(raw: object, found: Collector) -> tuple[Connection, ...]:
 def _parse_connection(raw: object) -> Connection:
     if not isinstance(raw, Mapping):
         fix = "write `{from: ..., to: ...}`"
-        raise ProblemsError([Problem("", f"must be a connection, not {raw!r:.40}", fix)])
+        raise ProblemsError([Problem("", f"must be a connection, not {spelled(raw)}", fix)])
     found = Collector()
     source = found.attempt("from", parse_name, raw.get("from"))
     target = found.attempt("to", parse_name, raw.get("to"))

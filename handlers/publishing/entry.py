@@ -8,7 +8,7 @@ from state.automation import Exit, Reentry
 from state.duration import parse_duration
 from state.name import parse_name
 from state.path import parse_path
-from state.problem import Collector, Problem, ProblemsError, choose
+from state.problem import Collector, Problem, ProblemsError, choose, spelled
 from state.rule import parse_rule
 
 #: What a trigger's filter may read: nothing else is there before a run.
@@ -41,7 +41,7 @@ def parse_reentry(raw: object) -> Reentry:
         case str() if raw.startswith("key:"):
             return Reentry("key", path=parse_path(raw[4:].strip(), KEY_ROOTS))
         case _:
-            message = f"{raw!r:.40} is not a re-entry policy"
+            message = f"{spelled(raw)} is not a re-entry policy"
             raise EntryError([Problem("", message, choose(raw, _FORMS))])
 
 
@@ -65,7 +65,7 @@ def parse_exits(raw: object) -> tuple[Exit, ...]:
 def _parse_exit(raw: object) -> Exit:
     if not isinstance(raw, Mapping):
         fix = "write `{event: order.refunded}`"
-        raise EntryError([Problem("", f"must be an exit rule, not {raw!r:.40}", fix)])
+        raise EntryError([Problem("", f"must be an exit rule, not {spelled(raw)}", fix)])
     found = Collector()
     for key in raw.keys() - set(_EXIT_KEYS):
         found.refuse(key, "is not a key of an exit rule", choose(key, _EXIT_KEYS))
@@ -82,4 +82,4 @@ def _parse_goal(raw: object) -> bool:
     if raw is None or isinstance(raw, bool):
         return bool(raw)
     fix = "write `goal: true` where the event is what the automation is for"
-    raise EntryError([Problem("", f"{raw!r:.40} is not true or false", fix)])
+    raise EntryError([Problem("", f"{spelled(raw)} is not true or false", fix)])

@@ -9,7 +9,7 @@ from typing import TypeGuard
 
 from state.instant import EXPECTED, InstantError, parse_instant
 from state.name import parse_name
-from state.problem import Collector, Problem, ProblemsError, choose
+from state.problem import Collector, Problem, ProblemsError, choose, spelled
 from state.rule import is_number
 
 #: Names that begin so belong to the systems that send them.
@@ -58,7 +58,9 @@ def parse_schema(raw: object) -> dict[str, str] | None:
     if raw == []:  # what PHP makes of an empty map
         return {}
     if not isinstance(raw, Mapping):
-        raise SchemaError([Problem("", f"must be an object, not {raw!r:.40}", "write `KEY: type`")])
+        raise SchemaError(
+            [Problem("", f"must be an object, not {spelled(raw)}", "write `KEY: type`")]
+        )
     if len(raw) > FIELDS_MAX:
         raise SchemaError([Problem("", f"names {len(raw)} fields", f"use at most {FIELDS_MAX}")])
     found = Collector()
@@ -66,7 +68,7 @@ def parse_schema(raw: object) -> dict[str, str] | None:
         found.attempt("", parse_name, name)
         if not isinstance(kind, str) or kind not in _COERCIONS:
             fix = choose(_SYNONYMS.get(str(kind).lower(), str(kind).lower()), _COERCIONS)
-            found.refuse(f"{name!s:.80}", f"{kind!r:.40} is not a type", fix)
+            found.refuse(f"{name!s:.80}", f"{spelled(kind)} is not a type", fix)
     found.check(SchemaError)
     return dict(raw)
 
@@ -160,4 +162,4 @@ def _is_short_text(value: object) -> TypeGuard[str]:
 
 
 def _mismatch(value: object, expected: str) -> PayloadError:
-    return PayloadError([Problem("", f"{value!r:.40} is not {expected}")])
+    return PayloadError([Problem("", f"{spelled(value)} is not {expected}")])

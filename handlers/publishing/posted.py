@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from handlers.publishing.publish import AutomationError, Draft, parse_automation
 from state.audience import Audiences
 from state.name import parse_name
-from state.problem import Collector, Problem, choose
+from state.problem import Collector, Problem, choose, spelled
 
 _STATUSES = ("enabled", "disabled")
 _GRAPH = ("steps", "connections")
@@ -70,7 +70,7 @@ def parse_posted_change(body: object) -> PostedChange:
     name = found.attempt("name", parse_name, given["name"]) if "name" in given else None
     status = given.get("status")
     if status is not None and status not in _STATUSES:
-        found.refuse("status", f"{status!r:.40} is not a status", choose(status, _STATUSES))
+        found.refuse("status", f"{spelled(status)} is not a status", choose(status, _STATUSES))
     halves = [key for key in _GRAPH if key in given]
     if len(halves) == 1:
         (lacking,) = set(_GRAPH) - set(halves)
@@ -173,4 +173,6 @@ def _object(body: object) -> Mapping[str, object]:
     if isinstance(body, Mapping):
         return body
     fix = "write `{name, status, steps, connections}`"
-    raise AutomationError([Problem("", f"must be an object, not {body!r:.40}", fix, "automation")])
+    raise AutomationError(
+        [Problem("", f"must be an object, not {spelled(body)}", fix, "automation")]
+    )

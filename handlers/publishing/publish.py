@@ -13,7 +13,7 @@ from handlers.publishing.graph import check_graph
 from handlers.publishing.references import check_references
 from state.audience import Audiences
 from state.name import parse_name
-from state.problem import Collector, Problem, ProblemsError, choose
+from state.problem import Collector, Problem, ProblemsError, choose, spelled
 from state.zone import parse_zone
 
 _KEYS = (
@@ -98,7 +98,7 @@ def parse_automation(
 def _parse_document(raw: object) -> dict[str, object]:
     document = json_ready(raw)
     if not isinstance(document, dict):
-        message = f"must be an object, not {raw!r:.40}"
+        message = f"must be an object, not {spelled(raw)}"
         raise ProblemsError([Problem("", message, f"write the keys {', '.join(_KEYS)}")])
     return document
 
@@ -114,14 +114,14 @@ def _check_keys(document: Mapping[str, object], found: Collector) -> None:
 def _parse_status(raw: object) -> bool:
     if raw is None or raw in _STATUSES:
         return raw != "disabled"
-    raise ProblemsError([Problem("", f"{raw!r:.40} is not a status", choose(raw, _STATUSES))])
+    raise ProblemsError([Problem("", f"{spelled(raw)} is not a status", choose(raw, _STATUSES))])
 
 
 def _check_annotations(raw: object) -> None:
     if raw is None:
         return
     if not isinstance(raw, dict) or not all(isinstance(kept, dict) for kept in raw.values()):
-        message = f"must be an object of objects, not {raw!r:.40}"
+        message = f"must be an object of objects, not {spelled(raw)}"
         raise ProblemsError([Problem("", message, "write `<owner>: {...}`")])
 
 

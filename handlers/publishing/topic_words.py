@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from handlers.publishing.audiences import SUBSCRIPTIONS
 from state.name import parse_name
-from state.problem import Collector, Problem, ProblemsError, choose
+from state.problem import Collector, Problem, ProblemsError, choose, spelled
 
 NAME_MAX = 50
 DESCRIPTION_MAX = 200
@@ -68,7 +68,7 @@ def _object(raw: object) -> Mapping[str, object]:
     if isinstance(raw, Mapping):
         return raw
     fix = "write `{name: Newsletter, default_subscription: opt_in}`"
-    raise TopicError([Problem("", f"must be an object, not {raw!r:.40}", fix)])
+    raise TopicError([Problem("", f"must be an object, not {spelled(raw)}", fix)])
 
 
 def _description(raw: object) -> str | None:
@@ -90,5 +90,5 @@ def _parse_words(raw: object, longest: int) -> str:
 def _one_of(raw: object, valid: tuple[str, ...]) -> str:
     if isinstance(raw, str) and raw in valid:
         return raw
-    message = "is missing" if raw is None else f"{raw!r:.40} cannot be used"
+    message = "is missing" if raw is None else f"{spelled(raw)} cannot be used"
     raise TopicError([Problem("", message, choose(raw, valid))])

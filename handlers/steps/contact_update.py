@@ -12,7 +12,7 @@ from handlers.evaluate import substitute
 from handlers.step import StepConfig, config_of, no_arms, unexpected
 from state.automation import DEFAULT_BRANCH
 from state.path import Var, parse_values
-from state.problem import Collector, Problem, ProblemsError
+from state.problem import Collector, Problem, ProblemsError, spelled
 
 TYPE = "contact_update"
 BRANCHES = (DEFAULT_BRANCH,)
@@ -36,7 +36,7 @@ def _parse(raw: object, fits: Fits) -> object:
     value = parse_values(raw)
     if isinstance(value, Var) or fits(value):
         return value
-    raise ProblemsError([Problem("", f"{raw!r:.40} does not fit", _WANTED[fits])])
+    raise ProblemsError([Problem("", f"{spelled(raw)} does not fit", _WANTED[fits])])
 
 
 def _parse_properties(raw: object) -> Mapping[str, object]:

@@ -168,7 +168,7 @@ async def test_what_is_used_cannot_be_deleted(
         (("segments", "show", "VIP", "--after", "x"), 2, "is no contact id"),
         (("subscription-topics", "show", "digst"), 1, 'did you mean "digest"?'),
         (("subscription-topics", "create", "digest"), 1, 'there is a topic "digest" already'),
-        (("subscription-topics", "create", "x", "--default", "in"), 2, "'in' is no subscription"),
+        (("subscription-topics", "create", "x", "--default", "in"), 2, '"in" is no subscription'),
         (("suppressions", "add", "phone:+4912345678", "--why", "x"), 2, "write email:VALUE"),
         (("suppressions", "add", "email:a@x.io", "--why", " "), 2, "--why is empty"),
         (("suppressions", "remove", "email:a@x.io", "--why", "x"), 1, "is not suppressed"),

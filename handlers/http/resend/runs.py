@@ -24,6 +24,7 @@ from handlers.http.services import Actor, Given, Services
 from state.postgres.automations_by_id import find_automation
 from state.postgres.reading_runs import find_runs
 from state.postgres.run_pages import runs_page
+from state.problem import spelled
 from state.reading import StoredRun
 
 router = APIRouter(prefix="/automations/{automation_id}/runs", tags=["Runs"], responses=ERRORS)
@@ -86,7 +87,7 @@ def _wanted(status: str | None) -> list[RunStatus]:
         if one not in _STATUSES:
             raise Fault(
                 "field_invalid",
-                f"`status`: {one!r:.40} is none of {', '.join(_STATUSES)}",
+                f"`status`: {spelled(one)} is none of {', '.join(_STATUSES)}",
                 field="status",
             )
     return cast("list[RunStatus]", named or list(_STATUSES))

@@ -26,6 +26,7 @@ from state.postgres.reading_events import name_uses
 from state.postgres.reading_runs import find_runs
 from state.postgres.run_counts import count_runs
 from state.postgres.run_pages import runs_page
+from state.problem import spelled
 from state.run import run_id_of
 
 router = APIRouter(
@@ -112,6 +113,6 @@ def _wanted(status: str | None) -> list[str]:
     if status is None:
         return [ours for some in STATUSES.values() for ours in some]
     if status not in STATUSES:
-        told = f"`status`: {status!r:.40} is none of {', '.join(STATUSES)}"
+        told = f"`status`: {spelled(status)} is none of {', '.join(STATUSES)}"
         raise Fault("field_invalid", told, field="status")
     return list(STATUSES[status])

@@ -12,7 +12,7 @@ from typing import Any
 
 from handlers.http.sendrealm.filters import filters_of, rule_of
 from state.duration import DurationError, parse_duration
-from state.problem import Collector, Problem, ProblemsError
+from state.problem import Collector, Problem, ProblemsError, spelled
 
 Config = dict[str, Any]
 Convert = Callable[[Config], Config]
@@ -109,7 +109,7 @@ def _in_words(config: Config, old: str, new: str) -> Config:
     if seconds is None:
         return config
     if isinstance(seconds, bool) or not isinstance(seconds, int):
-        message = f"{seconds!r:.40} is not a number of seconds"
+        message = f"{spelled(seconds)} is not a number of seconds"
         raise ProblemsError([Problem(old, message, "write a whole number, such as 1800")])
     return {**config, new: f"{seconds} seconds"}
 

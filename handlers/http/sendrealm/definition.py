@@ -17,7 +17,7 @@ from handlers.http.sendrealm.words import (
     STEP_TYPE,
     worded,
 )
-from state.problem import Collector, Problem, ProblemsError
+from state.problem import Collector, Problem, ProblemsError, spelled
 
 TRIGGER = "trigger"
 
@@ -113,11 +113,11 @@ def _our_connection(raw: object) -> dict[str, object]:
 def _object(raw: object) -> Mapping[str, Any]:
     if isinstance(raw, Mapping):
         return raw
-    message = "is missing" if raw is None else f"must be an object, not {raw!r:.40}"
+    message = "is missing" if raw is None else f"must be an object, not {spelled(raw)}"
     raise ProblemsError([Problem("", message, "write its keys and values")])
 
 
 def _list(raw: object) -> list[object]:
     if raw is None or isinstance(raw, list):
         return raw or []
-    raise ProblemsError([Problem("", f"must be a list, not {raw!r:.40}", "write items")])
+    raise ProblemsError([Problem("", f"must be a list, not {spelled(raw)}", "write items")])

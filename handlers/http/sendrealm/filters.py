@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from state.problem import Collector, Problem, ProblemsError
+from state.problem import Collector, Problem, ProblemsError, spelled
 from state.rule import OPERATORS, PRESENCE
 
 _ROOT = "event."
@@ -28,7 +28,7 @@ def rule_of(filters: object) -> dict[str, Any] | None:
         return None
     if not isinstance(filters, Mapping):
         fix = "write `{amount_gte: 1000}`"
-        raise ProblemsError([Problem("", f"must be an object, not {filters!r:.40}", fix)])
+        raise ProblemsError([Problem("", f"must be an object, not {spelled(filters)}", fix)])
     found = Collector()
     parts = [found.attempt(str(key), _comparison, str(key), filters[key]) for key in filters]
     found.check()
@@ -58,7 +58,7 @@ def _comparison(key: str, value: object) -> dict[str, object]:
         return {"type": "rule", "field": field, "operator": operator or "eq", "value": value}
     if value is True:
         return {"type": "rule", "field": field, "operator": operator}
-    raise ProblemsError([Problem("", f"{value!r:.40} does not fit `{operator}`", "write true")])
+    raise ProblemsError([Problem("", f"{spelled(value)} does not fit `{operator}`", "write true")])
 
 
 def _suffix(key: str) -> str:

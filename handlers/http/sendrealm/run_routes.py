@@ -21,6 +21,7 @@ from state.postgres.automations_by_id import find_automation
 from state.postgres.keyset import Page
 from state.postgres.reading_runs import find_runs
 from state.postgres.run_pages import runs_page
+from state.problem import spelled
 
 router = APIRouter(tags=["Runs"], responses=ERRORS)
 
@@ -75,6 +76,6 @@ def _wanted(status: str | None) -> list[str]:
     named = [one.strip() for one in (status or "").split(",") if one.strip()]
     for one in named:
         if one not in STATUSES:
-            told = f"`status`: {one!r:.40} is none of {', '.join(STATUSES)}"
+            told = f"`status`: {spelled(one)} is none of {', '.join(STATUSES)}"
             raise Fault("field_invalid", told, field="status")
     return sorted({STATUSES[one] for one in named or STATUSES})

@@ -110,7 +110,7 @@ def test_a_mismatch_names_each_field() -> None:
     with pytest.raises(PayloadError) as caught:
         validate_payload(SCHEMA, {"plan": [], "seats": "many", "trial": "true", "since": "now"})
     assert [each.field for each in caught.value.problems] == ["plan", "seats", "since"]
-    assert "seats: 'many' is not a number" in str(caught.value)
+    assert 'seats: "many" is not a number' in str(caught.value)
 
 
 def test_what_the_schema_does_not_name_and_what_is_absent_or_null_stay_as_they_are() -> None:

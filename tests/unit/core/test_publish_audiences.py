@@ -87,7 +87,7 @@ def test_a_file_declares_what_it_uses():
         ({"topics": ["x"]}, "topics: must be an object"),
         ({"topics": {"x": "y"}}, "topics.x: must be an object"),
         ({"topics": {"x": {"default": "opt_in"}}}, "topics.x.default: is not a key of a topic"),
-        ({"topics": {"x": {"default_subscription": "in"}}}, "'in' is no subscription"),
+        ({"topics": {"x": {"default_subscription": "in"}}}, '"in" is no subscription'),
         ({"topics": {"newsletter": {"default_subscription": "opt_out"}}}, "the default opt_in"),
     ],
 )

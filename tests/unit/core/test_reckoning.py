@@ -5,6 +5,7 @@ Berlin's clocks go back in the night after NOON: its next noon is 25 hours away,
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -287,7 +288,7 @@ def test_an_automations_zone_is_checked_when_it_is_published(zone):
     """T1: the automation's zone is an IANA name; what is none is refused."""
     found = problem(line(push("p"), time_zone=zone))
     assert (found.where, found.field) == ("automation", "time_zone")
-    assert found.message == f"{zone!r} is not a time zone"
+    assert found.message == f"{json.dumps(zone)} is not a time zone"
     assert "such as Europe/Berlin" in found.fix
 
 

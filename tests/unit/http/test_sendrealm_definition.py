@@ -218,13 +218,13 @@ def test_seconds_are_whole_numbers() -> None:
     config = {"event_name": "a", "timeout_seconds": "soon"}
     steps = [{"key": "w", "type": "wait_for_event", "config": config}]
     (said,) = problems({"trigger": {"event_name": "go"}, "steps": steps})
-    assert said.startswith("definition, steps[0].config.timeout_seconds: 'soon' is not a number")
+    assert said.startswith('definition, steps[0].config.timeout_seconds: "soon" is not a number')
 
 
 def test_an_unknown_type_is_left_to_be_refused_by_its_name() -> None:
     steps = [{"key": "w", "type": "dance", "config": {}}]
     drawing = our_drawing({"trigger": {"event_name": "go"}, "steps": steps})
-    with pytest.raises(ProblemsError, match="'dance' is not a kind of step"):
+    with pytest.raises(ProblemsError, match='"dance" is not a kind of step'):
         parse_automation({"name": "A", **drawing})
 
 

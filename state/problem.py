@@ -82,18 +82,24 @@ def joined(path: str, part: str) -> str:
 
 
 def spelled(value: object, most: int = 40) -> str:
-    """Return a value as JSON spells it, cut to so many characters, to be told what is wrong of it.
+    """Return a value as JSON spells it, cut to so many characters, for a message about it.
 
-    What stands there may be anything that a file or a request can hold. It is shown on terminals
-    and in JSON, so that what does not print is escaped.
+    The value may be anything that a file or a request can hold. What does not print is escaped: the
+    message may be read on a terminal.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
-    except (TypeError, ValueError, RecursionError):  # keys that are no text; itself inside of it
-        text = repr(value)
+    except (TypeError, ValueError, RecursionError):
+        # A key that is no text, a number too long to be written, a list within itself.
+        text = f"some {type(value).__name__}"
     if not text.isprintable():
-        text = text.encode("ascii", "backslashreplace").decode()
+        text = "".join(one if one.isprintable() else _escaped(one) for one in text)
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def choose(given: object, valid: Iterable[str]) -> str:

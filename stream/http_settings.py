@@ -70,7 +70,11 @@ class HttpSettings(BaseModel):
         "are closed. Never more than the system lets it have files.",
     )
     http_pool_max: int = Field(
-        8, ge=1, le=100, description="The most Postgres connections a process reads by."
+        8,
+        ge=1,
+        le=100,
+        description="The Postgres connections that a process reads by; it makes them as it starts, "
+        "and up to 4 more when it writes.",
     )
     http_access_log: Literal["all", "errors"] = Field(
         "all",

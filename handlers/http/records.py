@@ -9,8 +9,8 @@ from handlers.record import run_record
 from state.automation import Version
 from state.reading import StoredRun, VersionRow
 
-#: How many versions are kept compiled; beyond that, all are compiled anew.
-COMPILED_MAX = 1_000
+#: How many versions are kept compiled; beyond that, the one that was compiled first is forgotten.
+COMPILED_MAX = 100
 
 
 class Records:
@@ -31,6 +31,6 @@ class Records:
         known = self._compiled.get(key)
         if known is None:
             if len(self._compiled) >= COMPILED_MAX:
-                self._compiled.clear()
+                del self._compiled[next(iter(self._compiled))]
             known = self._compiled[key] = compile_version(*row)
         return known

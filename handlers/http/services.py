@@ -28,7 +28,8 @@ class Services(Struct, frozen=True):
     like. `cancel_runs_of` ends the live runs of a deleted automation in the name of who deleted it,
     `cancel_run` one run of a contact's, if it is still live; `retry_run` returns the new run's id.
     `explain` tells what an event did. `change_contact` puts contact events about one person on
-    Kafka, in order, and returns once a worker has applied them. `troubles` says what is away.
+    Kafka, in order, and returns once a worker has applied them. `record_of` tells of a stored run
+    what every dialect renders. `troubles` says what is away.
     """
 
     reading: Callable[[], AbstractAsyncContextManager[Session]]

@@ -10,6 +10,9 @@ from state.problem import Collector, Problem, ProblemsError, spelled
 DEPTH_MAX = 64
 VALUES_MAX = 100_000
 
+#: How large a whole number may be: YAML knows larger ones, which Python writes for nobody.
+BITS_MAX = 14_000
+
 
 class DocumentError(ProblemsError):
     """The document holds something that JSON, or the database, cannot."""
@@ -52,7 +55,7 @@ class _Copier:
         found = Collector()
         copied: dict[str, object] = {}
         for key, value in raw.items():
-            name = found.attempt(f"{key!s:.40}", _key, key)
+            name = found.attempt(_shown(key), _key, key)
             if name is not None:
                 copied[name] = found.attempt(name, self.copy, value, depth)
         found.check(DocumentError)
@@ -70,10 +73,17 @@ class _Copier:
 def _key(raw: object) -> str:
     if isinstance(raw, str):
         return _text(raw)
-    raise DocumentError([Problem("", f"the key {spelled(raw)} is not text", "put it in quotes")])
+    raise DocumentError([Problem("", f"the key {_shown(raw)} is not text", "put it in quotes")])
+
+
+def _shown(key: object) -> str:
+    """Return a key as it stands in a YAML file."""
+    return spelled(key).strip('"')
 
 
 def _scalar(raw: object) -> object:
+    if isinstance(raw, int) and raw.bit_length() > BITS_MAX:
+        raise DocumentError([Problem("", "is too large a number", "put it in quotes")])
     if raw is None or isinstance(raw, bool | int):
         return raw
     if isinstance(raw, str):

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 
 import asyncpg
 
@@ -31,9 +37,14 @@ SETTINGS = {
     "enable_seqscan": "off",
 }
 
-#: A program that answers many questions plans each once a connection; and as it reads by pages, it
-#: never sorts what an index brings in order: a page would read the whole of its list first.
-POOL_SETTINGS = SETTINGS | {"enable_sort": "off", "plan_cache_mode": "force_generic_plan"}
+#: For a program that answers many questions. It plans a question for all of its askings. It never
+#: sorts what an index brings in order: a page would read the whole of its list first. Its idle
+#: connections are kept, so that what lies between may not forget them either.
+POOL_SETTINGS = SETTINGS | {
+    "enable_sort": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "tcp_keepalives_idle": "60",
+}
 
 #: The kinds of arrays that questions bring along. The library asks Postgres about each that a
 #: connection has not met before, which takes longer than most questions.
@@ -97,6 +108,7 @@ class ReadingPool:
                 timeout=CONNECT_SECONDS,
                 command_timeout=command_timeout,
                 server_settings=POOL_SETTINGS,
+                max_inactive_connection_lifetime=0,
                 init=_know_kinds,
                 reset=keep_settings,
             )
@@ -106,11 +118,15 @@ class ReadingPool:
         """Make all connections, so that no question waits for one to be made.
 
         Raises:
-            Unavailable: the database cannot be reached, or has not so many for us.
+            Unavailable: the database cannot be reached, or has not so many for us. Then none is
+                kept: others need them, too.
         """
         async with AsyncExitStack() as held:
-            for _ in range(self._size):
-                await held.enter_async_context(self.session())
+            with ExitStack() as on_failure:
+                for _ in range(self._size):
+                    session = await held.enter_async_context(self.session())
+                    on_failure.callback(session.connection.terminate)
+                on_failure.pop_all()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:

@@ -22,7 +22,7 @@ where ($1::bigint is null or id < $1)
 order by id desc limit $6
 """
 
-#: `offset 0` keeps the planner from walking along everybody's actions.
+#: `offset 0` keeps the planner from walking along everybody's actions, where it may not sort.
 OF_TARGETS = """
 select * from (
   select id, at, who, what, target, before, after from audit

@@ -42,17 +42,19 @@ where event_id = $1 and processed_at > statement_timestamp() - $2::interval
 order by processed_at limit 5
 """
 
-#: `offset 0` keeps the planner from walking by age, through everybody's, until one is found.
+#: `offset 0` keeps the planner from walking by age, through everybody's, until these are found: so
+#: it would rather do where it may not sort (reading.py).
 _FOUND = "select * from (select * from {table} where {where} offset 0) as found order by {order}"
 _PLACE = 'topic = $1 and partition = $2 and "offset" = $3'
 
-DUPLICATES_BY_ID = _FOUND.format(
-    table="duplicates", where="event_id = $1", order="dropped_at desc limit 100"
+DUPLICATES_BY_ID = (
+    _FOUND.format(table="duplicates", where="event_id = $1", order="dropped_at desc") + " limit 100"
 )
 DUPLICATES_BY_PLACE = _FOUND.format(table="duplicates", where=_PLACE, order="dropped_at desc")
 
-LETTERS_BY_ID = _FOUND.format(
-    table="quarantine", where="event_id = $1", order="quarantined_at desc limit 100"
+LETTERS_BY_ID = (
+    _FOUND.format(table="quarantine", where="event_id = $1", order="quarantined_at desc")
+    + " limit 100"
 )
 LETTERS_BY_PLACE = _FOUND.format(table="quarantine", where=_PLACE, order="quarantined_at desc")
 
@@ -61,8 +63,8 @@ select * from quarantine where $1::text is null or reason = $1
 order by quarantined_at desc, topic, partition, "offset" desc limit $2
 """
 
-NOTES_BY_ID = _FOUND.format(
-    table="identity_notes", where="event_id = $1", order="noted_at limit 100"
+NOTES_BY_ID = (
+    _FOUND.format(table="identity_notes", where="event_id = $1", order="noted_at") + " limit 100"
 )
 NOTES_BY_PLACE = _FOUND.format(table="identity_notes", where=_PLACE, order="noted_at")
 

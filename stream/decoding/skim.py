@@ -21,7 +21,7 @@ from state.event import KINDS, Mention, Read
 from state.identifier import IDENTIFIER_MAX, normalise
 from state.instant import parse_instant
 from stream.decoding.decode import RawRecord, Sources, decode, recorded_at_of
-from stream.decoding.document import DEPTH_MAX, quoted
+from stream.decoding.document import DEPTH_MAX, DIGITS_MAX, quoted
 from stream.decoding.envelope import NAMES, is_id, is_name
 
 #: How large a record is that may be passed over, in bytes of its key and value.
@@ -33,8 +33,11 @@ NAMES_MAX = 10_000
 #: Where an event says its name; it may also be elsewhere, so this is only where to look.
 _find_name = re.compile(rb'"event"\s*:\s*"([^"\\]*)"').search
 
-#: Stricter than full decoding, and faster: it refuses numbers that are too large for a float.
+#: Faster than full decoding, and stricter: it refuses numbers that are too large for a float.
 _decode = Decoder().decode
+
+#: But for this, which only full decoding refuses.
+_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (DIGITS_MAX + 1))
 
 #: Looked for as a number: so it is found five times as soon as the text of one byte.
 _BACKSLASH = ord("\\")
@@ -119,6 +122,8 @@ def _only_counted(record: RawRecord, names: _Names) -> str | None:
         return None
     if _BACKSLASH in value and b"\\u00" in value:
         return None
+    if len(value) > DIGITS_MAX and _LONG_NUMBER.search(value):
+        return None
     try:
         document = _decode(value)
         return name if document["event"] == name and _is_sound(document, value) else None
@@ -149,11 +154,12 @@ def _is_sound(document: dict[str, Any], value: bytes) -> bool:
         is_flat = is_flat and _FLAT.issuperset(map(type, payload.values()))
     elif payload is not None:
         return False
-    if not is_flat and value.count(b"{") + value.count(b"[") > DEPTH_MAX:
+    # Each key has a colon, in the text too: where there are no more of them than keys, none stands
+    # twice. Else those that are read are looked for, and what stood before may have been anything.
+    is_once = value.count(b":") == keys
+    if not (is_flat and is_once) and value.count(b"{") + value.count(b"[") > DEPTH_MAX:
         return False
-    # Each key has a colon, in the text too: where there are no more of them than keys, none
-    # stands twice. Else those that are read are looked for.
-    return value.count(b":") == keys or all(value.count(name) < 2 for name in shape.read)
+    return is_once or all(value.count(name) < 2 for name in shape.read)
 
 
 @lru_cache(maxsize=64)  # few producers, each with its way of writing; keys are as long as they like

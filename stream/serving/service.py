@@ -178,12 +178,12 @@ async def serve_http(settings: Settings, host: str, port: int, index: int | None
         missing = await pending(str(settings.database_url))
         if missing:
             raise ConfigError(f"the database lacks {', '.join(missing)}: run `waitline migrate`")
-        with listening(host, port, is_shared=index is not None) as listener:
-            async with (
-                _opened(settings) as service,
-                offered(settings, index or 0, service.metrics),
-            ):
-                await service.fill()
+        async with (
+            _opened(settings) as service,
+            offered(settings, index or 0, service.metrics),
+        ):
+            await service.fill()
+            with listening(host, port, is_shared=index is not None) as listener:
                 garbage.settle()
                 log.info("http.started", pid=os.getpid(), host=host, port=port)
                 stop.ends(service)

@@ -80,15 +80,20 @@ def main() -> int:
 
 def _beside_strangers(measure: Measure, stack: LocalStack, size: int) -> list[Figure]:
     """Measure once; add how much of the processors others used, here and on the same host."""
-    meter, stolen_before = Meter({"ours": psutil.Process()}), psutil.cpu_times().steal
+    meter, stolen_before = Meter({"ours": psutil.Process()}), _stolen()
     figures = asyncio.run(measure(stack, size))
-    spent, stolen = meter.read(), psutil.cpu_times().steal - stolen_before
+    spent, stolen = meter.read(), _stolen() - stolen_before
     foreign = 100 * spent.cpu["strangers"] / spent.wall
     return [
         *figures,
         Figure("foreign CPU", "% of a core", [foreign]),
         Figure("stolen by the host", "% of a core", [100 * stolen / spent.wall]),
     ]
+
+
+def _stolen() -> float:
+    """Return for how many seconds processors of ours were the host's: 0 where nobody tells."""
+    return float(getattr(psutil.cpu_times(), "steal", 0.0))
 
 
 def _options() -> argparse.Namespace:

@@ -88,6 +88,18 @@ DOUBTFUL = {
     "too deep in a field that nobody reads": Record(
         value=b'{"event":"noise","email":"a","x":' + b"[" * 40 + b"]" * 40 + b"}"
     ),
+    "too deep in a payload's key that stands twice": Record(
+        value=b'{"event":"noise","email":"a","payload":{"a":'
+        + b"[" * 300
+        + b"]" * 300
+        + b',"a":1}}'
+    ),
+    "a number of too many digits": Record(
+        value=b'{"event":"noise","email":"a","payload":{"n":' + b"1" * 4301 + b"e-4301}}"
+    ),
+    "a number of too many digits that nobody reads": Record(
+        value=b'{"event":"noise","email":"a","x":' + b"1" * 4301 + b"e-4300}"
+    ),
     "two names of one person, one of them null": said(phone=None),
     "an id that is empty": said(id=""),
     "an instant that is null": said(occurred_at=None),

@@ -93,7 +93,7 @@ async def measure(stack: LocalStack, runs: int = RUNS) -> list[Figure]:
 def _beside(name: str, many: Asked, few: Asked, kinds: Sequence[str]) -> Iterator[Figure]:
     """Yield the median and the 99th percentile, in ms and beside those of the small list.
 
-    And, of the bare loop's 99th percentile, how many times it the requests' is.
+    The 99th percentile also beside that of the bare loop.
     """
     for percent, goal in ((50, None), (99, Goal("at most", 20))):
         large, small = _percentile(many, kinds, percent), _percentile(few, kinds, percent)

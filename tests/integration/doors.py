@@ -29,6 +29,8 @@ from tests.records import Record
 
 EVENTS, OTHERS, CONTACTS = "events", "others", "contacts"
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 #: No grace and no slack: a test's own instants decide.
 PLAIN = Rules(grace=timedelta(0), slack=timedelta(0))
 
@@ -44,9 +46,9 @@ class Log:
         """Append a record of these bytes; each is recorded a millisecond after the one before."""
         self.clock += timedelta(milliseconds=1)
         partition = self.records.setdefault((topic, to), [])
-        record = Record(
-            topic, to, len(partition), round(self.clock.timestamp() * 1000), None, value
-        )
+        # Whole ones, exactly: rounded halves would give two records one instant.
+        milliseconds = (self.clock - EPOCH) // timedelta(milliseconds=1)
+        record = Record(topic, to, len(partition), milliseconds, None, value)
         decoded = decode(record, Sources("1", frozenset({CONTACTS})))
         partition.append(decoded)
         return decoded
